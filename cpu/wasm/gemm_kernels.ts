@@ -1,0 +1,469 @@
+/**
+ * The WebAssembly inside every matrix product: packing of operands into panels, register tiles, and the loop over tiles.
+ *
+ * A panel holds `width` rows (of A) or columns (of B) interleaved along k: element (r, k) lies at `k · width + r`, so that a tile reads
+ * both operands in the order of memory. Strides and lengths of the functions here count bytes unless they say elements.
+ *
+ * @module
+ */
+import { detectRelaxedSimd, type FunctionBuilder, type Label, type Local, type ModuleBuilder } from "./encoder.ts";
+
+/** Rows of a full tile. With 8 columns: 12 accumulators, 2 vectors of B and 1 of A fill 15 of the 16 registers of x86-64. */
+export const tileRows = 6;
+
+/** Columns of a full tile. */
+export const tileColumns = 8;
+
+/** Emits c += a·b, fused where the engine can; the choice is the engine's alone, so that equal inputs give equal results. */
+export function emitMultiplyAdd(fn: FunctionBuilder, a: Local, b: Local, c: Local): void {
+  if (detectRelaxedSimd()) fn.get(a).get(b).get(c).op("f32x4.relaxed_madd").set(c);
+  else fn.get(a).get(b).op("f32x4.mul").get(c).op("f32x4.add").set(c);
+}
+
+/** Emits `for (counter = count; counter > 0; counter -= step) body`, where count is on the stack and a multiple of step. */
+export function emitCountdown(fn: FunctionBuilder, counter: Local, step: number, body: () => void): void {
+  fn.set(counter);
+  fn.block((done) => {
+    fn.get(counter).op("i32.eqz").branchIf(done);
+    fn.loop((next) => {
+      body();
+      fn.get(counter).i32(step).op("i32.sub").tee(counter).branchIf(next);
+    });
+  });
+}
+
+/** Adds every function of the matrix product to a module. */
+export function emitGemm(module: ModuleBuilder): void {
+  const tiles = emitTiles(module, "tile", emitPackedTile);
+  emitBlock(module, "block", tiles, emitSpill(module));
+  emitPacker(module, tileRows);
+  emitPacker(module, tileColumns);
+  emitLoosePacker(module);
+  emitDots(module);
+  emitCombination(module);
+  emitCopy(module);
+}
+
+/** The register tiles of 1 to {@link tileRows} rows and 4 or 8 columns, by `rows · 16 + columns`. */
+type Tiles = ReadonlyMap<number, FunctionBuilder>;
+
+function emitTiles(
+  module: ModuleBuilder,
+  name: string,
+  emit: (module: ModuleBuilder, name: string, rows: number, columns: number) => FunctionBuilder,
+): Tiles {
+  const tiles = new Map<number, FunctionBuilder>();
+  for (let rows = 1; rows <= tileRows; rows++) {
+    for (const columns of [4, 8]) tiles.set(rows * 16 + columns, emit(module, `${name}${rows}x${columns}`, rows, columns));
+  }
+  return tiles;
+}
+
+/** (a panel, b panel, k, c, row stride of c, accumulate): c = A·B or c += A·B for one tile. */
+function emitPackedTile(module: ModuleBuilder, name: string, rows: number, columns: number): FunctionBuilder {
+  const fn = module.function(name, { params: ["i32", "i32", "i32", "i32", "i32", "i32"] });
+  const [a, b, k, c, stride, accumulate] = fn.parameters as [Local, Local, Local, Local, Local, Local];
+  const counter = fn.local("i32");
+  const tile = new RegisterTile(fn, rows, columns);
+  function steps(count: number): void {
+    for (let step = 0; step < count; step++) {
+      tile.loadColumns(b, step * columns * 4);
+      tile.multiply((row) => fn.get(a).load("v128.load32_splat", (step * rows + row) * 4));
+    }
+    fn.increment(a, count * rows * 4).increment(b, count * columns * 4);
+  }
+  fn.get(k).i32(-4).op("i32.and");
+  emitCountdown(fn, counter, 4, () => steps(4));
+  fn.get(k).i32(3).op("i32.and");
+  emitCountdown(fn, counter, 1, () => steps(1));
+  tile.store(c, stride, accumulate);
+  return fn;
+}
+
+/** The accumulators of one tile in registers, and how they are fed and stored. */
+export class RegisterTile {
+  readonly #fn: FunctionBuilder;
+  readonly #rows: number;
+  readonly #sums: Local[][];
+  readonly #columns: Local[];
+  readonly #element: Local;
+
+  /** Takes fresh (zero) locals of a function. */
+  constructor(fn: FunctionBuilder, rows: number, columns: number) {
+    this.#fn = fn;
+    this.#rows = rows;
+    this.#sums = Array.from({ length: rows }, () => Array.from({ length: columns / 4 }, () => fn.local("v128")));
+    this.#columns = Array.from({ length: columns / 4 }, () => fn.local("v128"));
+    this.#element = fn.local("v128");
+  }
+
+  /** Emits loading one row of B from an address and a constant offset. */
+  loadColumns(address: Local, offset: number): void {
+    this.#columns.forEach((column, part) => this.#fn.get(address).load("v128.load", offset + part * 16).set(column));
+  }
+
+  /** Emits one step of k; `pushElement` pushes A's element of a row in all four lanes. */
+  multiply(pushElement: (row: number) => void): void {
+    for (let row = 0; row < this.#rows; row++) {
+      pushElement(row);
+      this.#fn.set(this.#element);
+      this.#columns.forEach((column, part) => emitMultiplyAdd(this.#fn, this.#element, column, this.#sums[row]![part]!));
+    }
+  }
+
+  /** Emits storing at c (which is advanced), after adding what is there when `accumulate` is not 0. */
+  store(c: Local, stride: Local, accumulate: Local): void {
+    const fn = this.#fn;
+    const address = this.#rows > 1 ? fn.local("i32") : c;
+    const walk = (visit: (sum: Local, offset: number) => void): void => {
+      if (address !== c) fn.get(c).set(address);
+      this.#sums.forEach((parts, row) => {
+        parts.forEach((sum, part) => visit(sum, part * 16));
+        if (row < this.#rows - 1) fn.get(address).get(stride).op("i32.add").set(address);
+      });
+    };
+    fn.get(accumulate).if(() =>
+      walk((sum, offset) => fn.get(address).load("v128.load", offset).get(sum).op("f32x4.add").set(sum))
+    );
+    walk((sum, offset) => fn.get(address).get(sum).store("v128.store", offset));
+  }
+}
+
+/** (tile, c, row stride of c, rows, columns, accumulate): brings the valid part of an 8-wide scratch tile to c. */
+function emitSpill(module: ModuleBuilder): FunctionBuilder {
+  const fn = module.function("spill", { params: ["i32", "i32", "i32", "i32", "i32", "i32"] });
+  const [tile, c, stride, rows, columns, accumulate] = fn.parameters as [Local, Local, Local, Local, Local, Local];
+  const counter = fn.local("i32");
+  const row = fn.local("i32");
+  const from = fn.local("i32");
+  const to = fn.local("i32");
+  const value = fn.local("f32");
+  fn.get(rows);
+  emitCountdown(fn, row, 1, () => {
+    fn.get(tile).set(from).get(c).set(to).get(columns);
+    emitCountdown(fn, counter, 1, () => {
+      fn.get(from).load("f32.load").set(value);
+      fn.get(accumulate).if(() => fn.get(to).load("f32.load").get(value).op("f32.add").set(value));
+      fn.get(to).get(value).store("f32.store").increment(from, 4).increment(to, 4);
+    });
+    fn.increment(tile, tileColumns * 4).get(c).get(stride).op("i32.add").set(c);
+  });
+  return fn;
+}
+
+/**
+ * (a panels, b panels, rows, columns, k, c, row stride of c, accumulate, scratch tile): the product of two packed blocks.
+ * The last panel of A is as narrow as its rows, the last of B 4 wide when 4 columns or fewer are left.
+ */
+function emitBlock(module: ModuleBuilder, name: string, tiles: Tiles, spill: FunctionBuilder): void {
+  const fn = module.function(name, { params: ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"] });
+  const [a, b, rows, columns, k, c, stride, accumulate, scratch] = fn.parameters as Local[] as Parameters9;
+  const panel = fn.local("i32");
+  const target = fn.local("i32");
+  const rowsLeft = fn.local("i32");
+  const call = (tileRow: number, width: number): void => {
+    fn.get(panel).get(b).get(k).get(target).get(stride).get(accumulate).call(tiles.get(tileRow * 16 + width)!);
+  };
+  const callLoose = (tileRow: number, width: number): void => {
+    fn.get(panel).get(b).get(k).get(scratch).i32(tileColumns * 4).i32(0).call(tiles.get(tileRow * 16 + width)!);
+    fn.get(scratch).get(target).get(stride).i32(tileRow).get(columns).get(accumulate).call(spill);
+  };
+  const strip = (width: number, tile: (tileRow: number, width: number) => void): void => {
+    fn.get(a).set(panel).get(c).set(target).get(rows).set(rowsLeft);
+    fn.block((done) => {
+      fn.loop((next) => {
+        fn.get(rowsLeft).i32(tileRows).op("i32.lt_s").branchIf(done);
+        tile(tileRows, width);
+        fn.get(k).i32(tileRows * 4).op("i32.mul").get(panel).op("i32.add").set(panel);
+        fn.get(stride).i32(tileRows).op("i32.mul").get(target).op("i32.add").set(target);
+        fn.increment(rowsLeft, -tileRows).branch(next);
+      });
+    });
+    emitChoice(fn, rowsLeft, tileRows - 1, (tileRow) => tile(tileRow, width));
+  };
+  fn.block((done) => {
+    fn.loop((next) => {
+      fn.get(columns).i32(tileColumns).op("i32.lt_s").branchIf(done);
+      strip(tileColumns, call);
+      fn.get(k).i32(tileColumns * 4).op("i32.mul").get(b).op("i32.add").set(b);
+      fn.increment(c, tileColumns * 4).increment(columns, -tileColumns).branch(next);
+    });
+  });
+  fn.get(columns).if(() => {
+    fn.get(columns).i32(4).op("i32.gt_s").if(() => strip(8, callLoose), () => {
+      fn.get(columns).i32(4).op("i32.eq").if(() => strip(4, call), () => strip(4, callLoose));
+    });
+  });
+}
+
+type Parameters9 = [Local, Local, Local, Local, Local, Local, Local, Local, Local];
+
+/** Emits a chain that runs `body(value)` for the value in 1 … most that the local holds, nothing for 0. */
+export function emitChoice(fn: FunctionBuilder, local: Local, most: number, body: (value: number) => void): void {
+  fn.block((done: Label) => {
+    for (let value = 1; value <= most; value++) {
+      fn.get(local).i32(value).op("i32.eq").if(() => {
+        body(value);
+        fn.branch(done);
+      });
+    }
+  });
+}
+
+/**
+ * `pack6`, `pack8` (source, target, panels, k, stride along k, stride along the panel's width): full panels from any strides. Sources that
+ * are contiguous one way or the other go by vectors.
+ */
+function emitPacker(module: ModuleBuilder, width: number): void {
+  const fn = module.function(`pack${width}`, { params: ["i32", "i32", "i32", "i32", "i32", "i32"] });
+  const [source, target, panels, k, along, across] = fn.parameters as [Local, Local, Local, Local, Local, Local];
+  const from = fn.local("i32");
+  const counter = fn.local("i32");
+  const panel = fn.local("i32");
+  const panelStep = fn.local("i32");
+  const lines = Array.from({ length: width }, () => fn.local("i32"));
+  fn.get(across).i32(width).op("i32.mul").set(panelStep);
+  const scalars = (): void => {
+    lines.forEach((line, row) => fn.get(target).get(line).load("f32.load").store("f32.store", row * 4).get(line).get(along).op("i32.add").set(line));
+    fn.increment(target, width * 4);
+  };
+  fn.get(panels);
+  emitCountdown(fn, panel, 1, () => {
+    fn.get(across).i32(4).op("i32.eq").if(() => {
+      fn.get(source).set(from).get(k);
+      emitCountdown(fn, counter, 1, () => {
+        for (let part = 0; part < width; part += 4) {
+          if (width - part >= 4) fn.get(target).get(from).load("v128.load", part * 4).store("v128.store", part * 4);
+          else fn.get(target).get(from).load("i64.load", part * 4).store("i64.store", part * 4);
+        }
+        fn.increment(target, width * 4).get(from).get(along).op("i32.add").set(from);
+      });
+    }, () => {
+      fn.get(source).set(lines[0]!);
+      for (let row = 1; row < width; row++) fn.get(lines[row - 1]!).get(across).op("i32.add").set(lines[row]!);
+      fn.get(along).i32(4).op("i32.eq").if(() => {
+        fn.get(k).i32(-4).op("i32.and");
+        emitCountdown(fn, counter, 4, () => {
+          for (let row = 0; row < width; row += 4) emitTranspose(fn, lines.slice(row, row + 4), target, width, row);
+          lines.forEach((line) => fn.increment(line, 16));
+          fn.increment(target, width * 16);
+        });
+        fn.get(k).i32(3).op("i32.and");
+        emitCountdown(fn, counter, 1, scalars);
+      }, () => {
+        fn.get(k);
+        emitCountdown(fn, counter, 1, scalars);
+      });
+    });
+    fn.get(source).get(panelStep).op("i32.add").set(source);
+  });
+}
+
+/** Emits 4 elements of each of 2 or 4 lines, transposed, into 4 rows of a panel from column `first` on. */
+function emitTranspose(fn: FunctionBuilder, lines: readonly Local[], target: Local, width: number, first: number): void {
+  const vectors = lines.map((line) => {
+    const vector = fn.local("v128");
+    fn.get(line).load("v128.load").set(vector);
+    return vector;
+  });
+  const pairs: Local[] = [];
+  for (let pair = 0; pair < vectors.length; pair += 2) {
+    for (const lanes of [[0, 4, 1, 5], [2, 6, 3, 7]]) {
+      const mixed = fn.local("v128");
+      fn.get(vectors[pair]!).get(vectors[pair + 1]!).shuffle32(lanes).set(mixed);
+      pairs.push(mixed);
+    }
+  }
+  for (let step = 0; step < 4; step++) {
+    const offset = (step * width + first) * 4;
+    const half = step >> 1;
+    fn.get(target);
+    if (vectors.length === 2) {
+      fn.get(pairs[half]!).lane("i64x2.extract_lane", step & 1).store("i64.store", offset);
+    } else {
+      fn.get(pairs[half]!).get(pairs[half + 2]!).shuffle32((step & 1) === 0 ? [0, 1, 4, 5] : [2, 3, 6, 7]).store("v128.store", offset);
+    }
+  }
+  for (const local of [...vectors, ...pairs]) fn.release(local);
+}
+
+/** `packLoose` (source, target, k, valid, width, stride along k, stride along the width): one narrow panel, zeros beyond `valid`. */
+function emitLoosePacker(module: ModuleBuilder): void {
+  const fn = module.function("packLoose", { params: ["i32", "i32", "i32", "i32", "i32", "i32", "i32"] });
+  const [source, target, k, valid, width, along, across] = fn.parameters as [Local, Local, Local, Local, Local, Local, Local];
+  const from = fn.local("i32");
+  const to = fn.local("i32");
+  const counter = fn.local("i32");
+  const lane = fn.local("i32");
+  fn.get(valid).get(width).op("i32.lt_s").if(() => {
+    fn.get(target).i32(0).get(k).get(width).op("i32.mul").i32(4).op("i32.mul").fill();
+  });
+  fn.get(width).i32(4).op("i32.mul").set(width).get(valid);
+  emitCountdown(fn, lane, 1, () => {
+    fn.get(source).set(from).get(target).set(to).get(k);
+    emitCountdown(fn, counter, 1, () => {
+      fn.get(to).get(from).load("f32.load").store("f32.store");
+      fn.get(to).get(width).op("i32.add").set(to).get(from).get(along).op("i32.add").set(from);
+    });
+    fn.get(source).get(across).op("i32.add").set(source).increment(target, 4);
+  });
+}
+
+/**
+ * `dots` (rows, row stride, vector, y, stride of y, rows count, k, accumulate): y_r = Σ_k row_r[k] · vector[k], where both are contiguous
+ * along k.
+ */
+function emitDots(module: ModuleBuilder): void {
+  const single = emitDotTile(module, 1);
+  const four = emitDotTile(module, 4);
+  const fn = module.function("dots", { params: ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"] });
+  const [a, stride, vector, y, step, count, k, accumulate] = fn.parameters as Local[] as Parameters9;
+  const pass = (tile: FunctionBuilder, rows: number): void => {
+    fn.get(a).get(stride).get(vector).get(y).get(step).get(k).get(accumulate).call(tile);
+    fn.get(stride).i32(rows).op("i32.mul").get(a).op("i32.add").set(a);
+    fn.get(step).i32(rows).op("i32.mul").get(y).op("i32.add").set(y);
+  };
+  const counter = fn.local("i32");
+  fn.get(count).i32(-4).op("i32.and");
+  emitCountdown(fn, counter, 4, () => pass(four, 4));
+  fn.get(count).i32(3).op("i32.and");
+  emitCountdown(fn, counter, 1, () => pass(single, 1));
+}
+
+function emitDotTile(module: ModuleBuilder, rows: number): FunctionBuilder {
+  const fn = module.function(`dot${rows}`, { params: ["i32", "i32", "i32", "i32", "i32", "i32", "i32"] });
+  const [a, stride, vector, y, step, k, accumulate] = fn.parameters as [Local, Local, Local, Local, Local, Local, Local];
+  const lines = Array.from({ length: rows }, (_, row) => row === 0 ? a : fn.local("i32"));
+  const sums = lines.map(() => fn.local("v128"));
+  const totals = lines.map(() => fn.local("f32"));
+  const other = fn.local("v128");
+  const element = fn.local("v128");
+  const counter = fn.local("i32");
+  for (let row = 1; row < rows; row++) fn.get(lines[row - 1]!).get(stride).op("i32.add").set(lines[row]!);
+  fn.get(k).i32(-4).op("i32.and");
+  emitCountdown(fn, counter, 4, () => {
+    fn.get(vector).load("v128.load").set(other).increment(vector, 16);
+    lines.forEach((line, row) => {
+      fn.get(line).load("v128.load").set(element).increment(line, 16);
+      emitMultiplyAdd(fn, element, other, sums[row]!);
+    });
+  });
+  sums.forEach((sum, row) => {
+    for (let lane = 0; lane < 4; lane++) fn.get(sum).lane("f32x4.extract_lane", lane);
+    fn.op("f32.add").op("f32.add").op("f32.add").set(totals[row]!);
+  });
+  fn.get(k).i32(3).op("i32.and");
+  emitCountdown(fn, counter, 1, () => {
+    lines.forEach((line, row) => {
+      fn.get(line).load("f32.load").get(vector).load("f32.load").op("f32.mul").get(totals[row]!).op("f32.add").set(totals[row]!);
+      fn.increment(line, 4);
+    });
+    fn.increment(vector, 4);
+  });
+  totals.forEach((total, row) => {
+    fn.get(accumulate).if(() => fn.get(y).load("f32.load").get(total).op("f32.add").set(total));
+    fn.get(y).get(total).store("f32.store");
+    if (row < rows - 1) fn.get(y).get(step).op("i32.add").set(y);
+  });
+  return fn;
+}
+
+/**
+ * `combine` (rows, row stride, weights, stride of weights, y, count, k, accumulate): y[i] = Σ_k weights[k] · row_k[i] for contiguous rows and y:
+ * 32 elements of y at a time stay in registers.
+ */
+function emitCombination(module: ModuleBuilder): void {
+  const tiles = [32, 4].map((width) => [width, emitCombinationTile(module, width)] as const);
+  const fn = module.function("combine", { params: ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"] });
+  const [rows, stride, weights, step, y, count, k, accumulate] = fn.parameters as Local[] as Parameters9;
+  const counter = fn.local("i32");
+  const from = fn.local("i32");
+  const weight = fn.local("i32");
+  const inner = fn.local("i32");
+  const total = fn.local("f32");
+  for (const [width, tile] of tiles) {
+    fn.block((done) => {
+      fn.loop((next) => {
+        fn.get(count).i32(width).op("i32.lt_s").branchIf(done);
+        fn.get(rows).get(stride).get(weights).get(step).get(y).get(k).get(accumulate).call(tile);
+        fn.increment(rows, width * 4).increment(y, width * 4).increment(count, -width).branch(next);
+      });
+    });
+  }
+  fn.get(count);
+  emitCountdown(fn, counter, 1, () => {
+    fn.get(rows).set(from).get(weights).set(weight).f32(0).set(total).get(k);
+    emitCountdown(fn, inner, 1, () => {
+      fn.get(from).load("f32.load").get(weight).load("f32.load").op("f32.mul").get(total).op("f32.add").set(total);
+      fn.get(from).get(stride).op("i32.add").set(from).get(weight).get(step).op("i32.add").set(weight);
+    });
+    fn.get(accumulate).if(() => fn.get(y).load("f32.load").get(total).op("f32.add").set(total));
+    fn.get(y).get(total).store("f32.store").increment(rows, 4).increment(y, 4);
+  });
+}
+
+function emitCombinationTile(module: ModuleBuilder, width: number): FunctionBuilder {
+  const fn = module.function(`combine${width}`, { params: ["i32", "i32", "i32", "i32", "i32", "i32", "i32"] });
+  const [rows, stride, weights, step, y, k, accumulate] = fn.parameters as [Local, Local, Local, Local, Local, Local, Local];
+  const sums = Array.from({ length: width / 4 }, () => fn.local("v128"));
+  const weight = fn.local("v128");
+  const element = fn.local("v128");
+  const counter = fn.local("i32");
+  fn.get(k);
+  emitCountdown(fn, counter, 1, () => {
+    fn.get(weights).load("v128.load32_splat").set(weight);
+    sums.forEach((sum, part) => {
+      fn.get(rows).load("v128.load", part * 16).set(element);
+      emitMultiplyAdd(fn, element, weight, sum);
+    });
+    fn.get(rows).get(stride).op("i32.add").set(rows).get(weights).get(step).op("i32.add").set(weights);
+  });
+  sums.forEach((sum, part) => {
+    fn.get(accumulate).if(() => fn.get(y).load("v128.load", part * 16).get(sum).op("f32x4.add").set(sum));
+    fn.get(y).get(sum).store("v128.store", part * 16);
+  });
+  return fn;
+}
+
+/**
+ * `copy` (source, target, planes, rows, columns, source strides of plane, row, column, target strides of plane, row, column): a three-dimensional
+ * strided copy of floats; contiguous columns go by vectors.
+ */
+function emitCopy(module: ModuleBuilder): void {
+  const fn = module.function("copy", { params: Array.from({ length: 11 }, () => "i32" as const) });
+  const [source, target, planes, rows, columns, sourcePlane, sourceRow, sourceColumn, targetPlane, targetRow, targetColumn] = fn
+    .parameters as Local[] as [...Parameters9, Local, Local];
+  const row = fn.local("i32");
+  const counter = fn.local("i32");
+  const from = fn.local("i32");
+  const to = fn.local("i32");
+  const fromRow = fn.local("i32");
+  const toRow = fn.local("i32");
+  const dense = fn.local("i32");
+  fn.get(sourceColumn).i32(4).op("i32.eq").get(targetColumn).i32(4).op("i32.eq").op("i32.and").set(dense);
+  const advance = (local: Local, by: Local): void => void fn.get(local).get(by).op("i32.add").set(local);
+  fn.get(planes);
+  emitCountdown(fn, planes, 1, () => {
+    fn.get(source).set(fromRow).get(target).set(toRow).get(rows);
+    emitCountdown(fn, row, 1, () => {
+      fn.get(fromRow).set(from).get(toRow).set(to);
+      fn.get(dense).if(() => {
+        fn.get(columns).i32(-4).op("i32.and");
+        emitCountdown(fn, counter, 4, () => {
+          fn.get(to).get(from).load("v128.load").store("v128.store").increment(from, 16).increment(to, 16);
+        });
+        fn.get(columns).i32(3).op("i32.and").set(counter);
+      }, () => fn.get(columns).set(counter));
+      fn.get(counter);
+      emitCountdown(fn, counter, 1, () => {
+        fn.get(to).get(from).load("f32.load").store("f32.store");
+        advance(from, sourceColumn);
+        advance(to, targetColumn);
+      });
+      advance(fromRow, sourceRow);
+      advance(toRow, targetRow);
+    });
+    advance(source, sourcePlane);
+    advance(target, targetPlane);
+  });
+}
