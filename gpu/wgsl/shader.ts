@@ -10,7 +10,8 @@ import { DTypeError } from "../../tensor/errors.ts";
 import type { View } from "../../tensor/kernel.ts";
 import { faultSource } from "./fault.ts";
 import type { Binding, Dispatch, Limits, Plan } from "./program.ts";
-import { enables, storageType } from "./types.ts";
+import { functionSource } from "./functions.ts";
+import { enables, floatLiteral, literal, storageType } from "./types.ts";
 
 /** Loop trips an invocation may make in all: software adapters stop every loop silently at 65,535. */
 export const tripBudget = 32768;
@@ -251,31 +252,31 @@ ${body}`;
   return groupDispatch({ ...rest, count: Math.ceil(size / elementThreads), threads: elementThreads, body: guarded }, limits);
 }
 
-/** WGSL: whether a number is NaN, by its bits, since WGSL may assume that there is none. */
-export const nanSource = "fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }\n";
+/** How two values are combined. */
+export type Combination = "sum" | "prod" | "max" | "min";
 
-/** WGSL: a float32 of given bits, for NaN and infinities, which WGSL refuses as constants. */
-export function floatOfBits(bits: number): string {
-  return `bitcast<f32>(${u32(bits)})`;
-}
-
-/** Bits of the float32 values that have no literal. */
-export const floatBits = { nan: 0x7fc00000, infinity: 0x7f800000, minusInfinity: 0xff800000 } as const;
-
-/** A sum, product, maximum or minimum of two WGSL values; float maxima and minima let NaN through. */
-export function combineText(combine: "sum" | "prod" | "max" | "min", type: "f32" | "i32" | "u32", a: string, b: string): string {
+/** A combination of two WGSL values; of floats it calls `max32` and `min32` of functions.ts, which let NaN through. */
+export function combineText(combine: Combination, type: "f32" | "i32" | "u32", a: string, b: string): string {
   if (combine === "sum") return `${a} + ${b}`;
   if (combine === "prod") return `${a} * ${b}`;
-  if (type !== "f32") return `${combine}(${a}, ${b})`;
-  return `select(${combine}(${a}, ${b}), ${a} + ${b}, is_nan(${a}) || is_nan(${b}))`;
+  return `${combine}${type === "f32" ? "32" : ""}(${a}, ${b})`;
+}
+
+/** The functions that {@link combineText} calls. */
+export function combineSource(combine: string, type: "f32" | "i32" | "u32"): string {
+  return type === "f32" && (combine === "max" || combine === "min") ? functionSource([`${combine}32`]) : "";
 }
 
 /** The neutral element of a combination as a WGSL expression. */
-export function neutralText(combine: "sum" | "prod" | "max" | "min", type: "f32" | "i32" | "u32"): string {
-  if (combine === "sum") return `${type}(0)`;
-  if (combine === "prod") return `${type}(1)`;
+export function neutralText(combine: Combination, type: "f32" | "i32" | "u32"): string {
+  if (combine === "sum" || combine === "prod") return `${type}(${combine === "sum" ? 0 : 1})`;
   const lowest = combine === "max";
-  if (type === "f32") return floatOfBits(lowest ? floatBits.minusInfinity : floatBits.infinity);
-  if (type === "u32") return lowest ? "0u" : "4294967295u";
-  return lowest ? "(-2147483647i - 1i)" : "2147483647i";
+  if (type === "f32") return floatLiteral(lowest ? -Infinity : Infinity);
+  if (type === "u32") return literal(lowest ? 0 : 4294967295, "uint32");
+  return literal(lowest ? -2147483648 : 2147483647, "int32");
+}
+
+/** The element type of temporaries that hold values of a compute type. */
+export function elementOf(type: "f32" | "i32" | "u32"): "float32" | "int32" | "uint32" {
+  return type === "f32" ? "float32" : type === "i32" ? "int32" : "uint32";
 }

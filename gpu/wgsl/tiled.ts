@@ -19,6 +19,7 @@ import {
   type BufferUse,
   computeElement,
   elementDispatch,
+  elementOf,
   elementPosition,
   emptyPlan,
   groupDispatch,
@@ -104,7 +105,7 @@ function tileDispatch(product: TiledProduct, tiling: Tiling, limits: Limits): Di
   const buffers = bindBuffers([
     readInput("a", 0, product.operands[0]),
     readInput("b", 1, product.operands[1]),
-    ...(split ? [temporary("y", 0, temporaryType(type), "read_write")] : resultBuffers(product)),
+    ...(split ? [temporary("y", 0, elementOf(type), "read_write")] : resultBuffers(product)),
   ]);
   const down = Math.ceil(rows / height);
   const across = Math.ceil(columns / width);
@@ -204,7 +205,7 @@ function loadRight(product: TiledProduct, width: number, q: number, type: string
 function sumDispatch(product: TiledProduct, parts: number, limits: Limits): Dispatch {
   const type = computeElement(product.operands[0].dtype);
   const size = sizeOf(product.output.shape);
-  const partial = parts === 0 ? [] : [temporary("partial", 0, temporaryType(type), "read")];
+  const partial = parts === 0 ? [] : [temporary("partial", 0, elementOf(type), "read")];
   const buffers = bindBuffers([...partial, ...resultBuffers(product)]);
   const loop = parts === 0 ? "" : `
   for (var part = 0u; part < ${u32(parts)}; part++) {
@@ -219,10 +220,6 @@ function sumDispatch(product: TiledProduct, parts: number, limits: Limits): Disp
     declarations: exprPrelude(scalars, product.epilogue),
     body: `  var value = ${type}(0);${loop}\n${epilogueLines(product, buffers, "element")}`,
   }, limits);
-}
-
-function temporaryType(type: "f32" | "i32" | "u32"): "float32" | "int32" | "uint32" {
-  return type === "f32" ? "float32" : type === "i32" ? "int32" : "uint32";
 }
 
 /** The output and those of the extra inputs that the epilogue reads. */
