@@ -112,7 +112,7 @@ export class InMemoryDataset implements Dataset {
     const data = this.#data;
     let from = index * this.#channelSize * this.#channels.length;
     for (const { factor, offset } of this.#channels) {
-      for (let end = from + this.#channelSize; from < end; from++) into[at++] = data[from]! * factor + offset;
+      for (let i = 0; i < this.#channelSize; i++) into[at++] = data[from++]! * factor + offset;
     }
   }
 }
