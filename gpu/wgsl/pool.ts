@@ -107,7 +107,7 @@ function forwardBody(kernel: PoolKernel, x: View, outputs: readonly View[], part
         position = y * ${width}i + x;
       }`
     : "value += item;";
-  const known = part.begins ? "-1i" : buffers.load("positions", positionAt);
+  const known = part.begins || !maximum ? "-1i" : buffers.load("positions", positionAt);
   return `  let y0 = i32(row) * ${stride[0]}i - ${padding[0]}i;
   let x0 = i32(column) * ${stride[1]}i - ${padding[1]}i;
   var value = ${part.begins ? start : buffers.load("partial", "element")};
