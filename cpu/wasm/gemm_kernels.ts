@@ -45,9 +45,10 @@ export function emitGemm(module: ModuleBuilder): void {
 }
 
 /** The register tiles of 1 to {@link tileRows} rows and 4 or 8 columns, by `rows · 16 + columns`. */
-type Tiles = ReadonlyMap<number, FunctionBuilder>;
+export type Tiles = ReadonlyMap<number, FunctionBuilder>;
 
-function emitTiles(
+/** Emits a tile function for every size. */
+export function emitTiles(
   module: ModuleBuilder,
   name: string,
   emit: (module: ModuleBuilder, name: string, rows: number, columns: number) => FunctionBuilder,
@@ -130,7 +131,7 @@ export class RegisterTile {
 }
 
 /** (tile, c, row stride of c, rows, columns, accumulate): brings the valid part of an 8-wide scratch tile to c. */
-function emitSpill(module: ModuleBuilder): FunctionBuilder {
+export function emitSpill(module: ModuleBuilder): FunctionBuilder {
   const fn = module.function("spill", { params: ["i32", "i32", "i32", "i32", "i32", "i32"] });
   const [tile, c, stride, rows, columns, accumulate] = fn.parameters as [Local, Local, Local, Local, Local, Local];
   const counter = fn.local("i32");
@@ -157,10 +158,9 @@ function emitSpill(module: ModuleBuilder): FunctionBuilder {
  */
 function emitBlock(module: ModuleBuilder, name: string, tiles: Tiles, spill: FunctionBuilder): void {
   const fn = module.function(name, { params: ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"] });
-  const [a, b, rows, columns, k, c, stride, accumulate, scratch] = fn.parameters as Local[] as Parameters9;
+  const [a, b, rows, columns, k, c, stride, accumulate, scratch] = fn.parameters as Local[] as Locals;
   const panel = fn.local("i32");
   const target = fn.local("i32");
-  const rowsLeft = fn.local("i32");
   const call = (tileRow: number, width: number): void => {
     fn.get(panel).get(b).get(k).get(target).get(stride).get(accumulate).call(tiles.get(tileRow * 16 + width)!);
   };
@@ -168,19 +168,7 @@ function emitBlock(module: ModuleBuilder, name: string, tiles: Tiles, spill: Fun
     fn.get(panel).get(b).get(k).get(scratch).i32(tileColumns * 4).i32(0).call(tiles.get(tileRow * 16 + width)!);
     fn.get(scratch).get(target).get(stride).i32(tileRow).get(columns).get(accumulate).call(spill);
   };
-  const strip = (width: number, tile: (tileRow: number, width: number) => void): void => {
-    fn.get(a).set(panel).get(c).set(target).get(rows).set(rowsLeft);
-    fn.block((done) => {
-      fn.loop((next) => {
-        fn.get(rowsLeft).i32(tileRows).op("i32.lt_s").branchIf(done);
-        tile(tileRows, width);
-        fn.get(k).i32(tileRows * 4).op("i32.mul").get(panel).op("i32.add").set(panel);
-        fn.get(stride).i32(tileRows).op("i32.mul").get(target).op("i32.add").set(target);
-        fn.increment(rowsLeft, -tileRows).branch(next);
-      });
-    });
-    emitChoice(fn, rowsLeft, tileRows - 1, (tileRow) => tile(tileRow, width));
-  };
+  const strip = emitStrips(fn, { a, c, rows, k, stride, panel, target });
   fn.block((done) => {
     fn.loop((next) => {
       fn.get(columns).i32(tileColumns).op("i32.lt_s").branchIf(done);
@@ -196,7 +184,40 @@ function emitBlock(module: ModuleBuilder, name: string, tiles: Tiles, spill: Fun
   });
 }
 
-type Parameters9 = [Local, Local, Local, Local, Local, Local, Local, Local, Local];
+/** Parameters of a function with many of them; destructuring more than there are gives an error at once when the code is encoded. */
+type Locals = [Local, Local, Local, Local, Local, Local, Local, Local, Local];
+
+/** The locals of a loop over the panels of A: where they start, and where the loop keeps its place. */
+interface StripLocals {
+  readonly a: Local;
+  readonly c: Local;
+  readonly rows: Local;
+  readonly k: Local;
+  readonly stride: Local;
+  readonly panel: Local;
+  readonly target: Local;
+}
+
+/** Gives an emitter of the loop over A's panels, full ones and the narrow last, at one strip of columns. */
+export function emitStrips(
+  fn: FunctionBuilder,
+  { a, c, rows, k, stride, panel, target }: StripLocals,
+): (width: number, tile: (tileRow: number, width: number) => void) => void {
+  const rowsLeft = fn.local("i32");
+  return (width, tile) => {
+    fn.get(a).set(panel).get(c).set(target).get(rows).set(rowsLeft);
+    fn.block((done) => {
+      fn.loop((next) => {
+        fn.get(rowsLeft).i32(tileRows).op("i32.lt_s").branchIf(done);
+        tile(tileRows, width);
+        fn.get(k).i32(tileRows * 4).op("i32.mul").get(panel).op("i32.add").set(panel);
+        fn.get(stride).i32(tileRows).op("i32.mul").get(target).op("i32.add").set(target);
+        fn.increment(rowsLeft, -tileRows).branch(next);
+      });
+    });
+    emitChoice(fn, rowsLeft, tileRows - 1, (tileRow) => tile(tileRow, width));
+  };
+}
 
 /** Emits a chain that runs `body(value)` for the value in 1 … most that the local holds, nothing for 0. */
 export function emitChoice(fn: FunctionBuilder, local: Local, most: number, body: (value: number) => void): void {
@@ -317,7 +338,7 @@ function emitDots(module: ModuleBuilder): void {
   const single = emitDotTile(module, 1);
   const four = emitDotTile(module, 4);
   const fn = module.function("dots", { params: ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"] });
-  const [a, stride, vector, y, step, count, k, accumulate] = fn.parameters as Local[] as Parameters9;
+  const [a, stride, vector, y, step, count, k, accumulate] = fn.parameters as Local[] as Locals;
   const pass = (tile: FunctionBuilder, rows: number): void => {
     fn.get(a).get(stride).get(vector).get(y).get(step).get(k).get(accumulate).call(tile);
     fn.get(stride).i32(rows).op("i32.mul").get(a).op("i32.add").set(a);
@@ -375,7 +396,7 @@ function emitDotTile(module: ModuleBuilder, rows: number): FunctionBuilder {
 function emitCombination(module: ModuleBuilder): void {
   const tiles = [32, 4].map((width) => [width, emitCombinationTile(module, width)] as const);
   const fn = module.function("combine", { params: ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"] });
-  const [rows, stride, weights, step, y, count, k, accumulate] = fn.parameters as Local[] as Parameters9;
+  const [rows, stride, weights, step, y, count, k, accumulate] = fn.parameters as Local[] as Locals;
   const counter = fn.local("i32");
   const from = fn.local("i32");
   const weight = fn.local("i32");
@@ -432,7 +453,7 @@ function emitCombinationTile(module: ModuleBuilder, width: number): FunctionBuil
 function emitCopy(module: ModuleBuilder): void {
   const fn = module.function("copy", { params: Array.from({ length: 11 }, () => "i32" as const) });
   const [source, target, planes, rows, columns, sourcePlane, sourceRow, sourceColumn, targetPlane, targetRow, targetColumn] = fn
-    .parameters as Local[] as [...Parameters9, Local, Local];
+    .parameters as Local[] as [...Locals, Local, Local];
   const row = fn.local("i32");
   const counter = fn.local("i32");
   const from = fn.local("i32");

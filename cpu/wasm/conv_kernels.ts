@@ -1,0 +1,157 @@
+/**
+ * The WebAssembly inside convolutions: matrix products whose B is read straight from a padded image.
+ *
+ * Row k of B (a channel and a position in the kernel) is the image itself, shifted: its elements for a run of output positions lie at
+ * `base + table[k]`, next to each other. So nothing is unfolded; a table of byte offsets stands for the rows.
+ *
+ * @module
+ */
+import type { FunctionBuilder, Local, ModuleBuilder } from "./encoder.ts";
+import { emitChoice, emitCountdown, emitSpill, emitStrips, emitTiles, RegisterTile, tileColumns, tileRows, type Tiles } from "./gemm_kernels.ts";
+
+/** Adds the convolutions' functions to a module. */
+export function emitConvolution(module: ModuleBuilder): void {
+  emitCorrelation(module, emitTiles(module, "shifted", emitShiftedTile), emitSpill(module));
+  emitTapSums(module, emitTiles(module, "taps", emitTapTile));
+}
+
+/** (a panel, table, k, image, c, row stride of c, accumulate): as a packed tile, B's row k being at image + table[k]. */
+function emitShiftedTile(module: ModuleBuilder, name: string, rows: number, columns: number): FunctionBuilder {
+  const fn = module.function(name, { params: ["i32", "i32", "i32", "i32", "i32", "i32", "i32"] });
+  const [a, table, k, image, c, stride, accumulate] = fn.parameters as [Local, Local, Local, Local, Local, Local, Local];
+  const counter = fn.local("i32");
+  const address = fn.local("i32");
+  const tile = new RegisterTile(fn, rows, columns);
+  function steps(count: number): void {
+    for (let step = 0; step < count; step++) {
+      fn.get(table).load("i32.load", step * 4).get(image).op("i32.add").set(address);
+      tile.loadColumns(address, 0);
+      tile.multiply((row) => fn.get(a).load("v128.load32_splat", (step * rows + row) * 4));
+    }
+    fn.increment(a, count * rows * 4).increment(table, count * 4);
+  }
+  fn.get(k).i32(-2).op("i32.and");
+  emitCountdown(fn, counter, 2, () => steps(2));
+  fn.get(k).i32(1).op("i32.and");
+  emitCountdown(fn, counter, 1, () => steps(1));
+  tile.store(c, stride, accumulate);
+  return fn;
+}
+
+/**
+ * `correlate` (a panels, rows, table, k, image, image step per output row, output rows, output columns, c, row stride of c, c's step per output
+ * row, accumulate, scratch tile): C[rows, output rows · columns].
+ */
+function emitCorrelation(module: ModuleBuilder, tiles: Tiles, spill: FunctionBuilder): void {
+  const fn = module.function("correlate", { params: Array.from({ length: 13 }, () => "i32" as const) });
+  const [a, rows, table, k, image, imageStep, height, width, c, stride, step, accumulate, scratch] = fn.parameters as Locals13;
+  const from = fn.local("i32");
+  const to = fn.local("i32");
+  const columns = fn.local("i32");
+  const panel = fn.local("i32");
+  const target = fn.local("i32");
+  const call = (tileRow: number, tileWidth: number): void => {
+    fn.get(panel).get(table).get(k).get(from).get(target).get(stride).get(accumulate).call(tiles.get(tileRow * 16 + tileWidth)!);
+  };
+  const callLoose = (tileRow: number, tileWidth: number): void => {
+    fn.get(panel).get(table).get(k).get(from).get(scratch).i32(tileColumns * 4).i32(0).call(tiles.get(tileRow * 16 + tileWidth)!);
+    fn.get(scratch).get(target).get(stride).i32(tileRow).get(columns).get(accumulate).call(spill);
+  };
+  const strip = emitStrips(fn, { a, c: to, rows, k, stride, panel, target });
+  fn.get(height);
+  emitCountdown(fn, height, 1, () => {
+    fn.get(image).set(from).get(c).set(to).get(width).set(columns);
+    fn.block((done) => {
+      fn.loop((next) => {
+        fn.get(columns).i32(tileColumns).op("i32.lt_s").branchIf(done);
+        strip(tileColumns, call);
+        fn.increment(from, tileColumns * 4).increment(to, tileColumns * 4).increment(columns, -tileColumns).branch(next);
+      });
+    });
+    fn.get(columns).if(() => {
+      fn.get(columns).i32(4).op("i32.gt_s").if(() => strip(8, callLoose), () => {
+        fn.get(columns).i32(4).op("i32.eq").if(() => strip(4, call), () => strip(4, callLoose));
+      });
+    });
+    fn.get(image).get(imageStep).op("i32.add").set(image);
+    fn.get(c).get(step).op("i32.add").set(c);
+  });
+}
+
+type Locals13 = [Local, Local, Local, Local, Local, Local, Local, Local, Local, Local, Local, Local, Local];
+
+/**
+ * (table, dy panel, image, image step per output row, output rows, output columns, c, row stride of c, accumulate): for as many taps as the tile
+ * has rows, Σ over positions of the image at the tap's offset times dy of 4 or 8 output channels.
+ */
+function emitTapTile(module: ModuleBuilder, name: string, rows: number, columns: number): FunctionBuilder {
+  const fn = module.function(name, { params: Array.from({ length: 9 }, () => "i32" as const) });
+  const [table, panel, image, imageStep, height, width, c, stride, accumulate] = fn.parameters as Locals9;
+  const counter = fn.local("i32");
+  const lines = Array.from({ length: rows }, () => fn.local("i32"));
+  const tile = new RegisterTile(fn, rows, columns);
+  function steps(count: number): void {
+    for (let step = 0; step < count; step++) {
+      tile.loadColumns(panel, step * columns * 4);
+      tile.multiply((row) => fn.get(lines[row]!).load("v128.load32_splat", step * 4));
+    }
+    for (const line of lines) fn.increment(line, count * 4);
+    fn.increment(panel, count * columns * 4);
+  }
+  fn.get(height);
+  emitCountdown(fn, height, 1, () => {
+    lines.forEach((line, row) => fn.get(table).load("i32.load", row * 4).get(image).op("i32.add").set(line));
+    fn.get(width).i32(-4).op("i32.and");
+    emitCountdown(fn, counter, 4, () => steps(4));
+    fn.get(width).i32(3).op("i32.and");
+    emitCountdown(fn, counter, 1, () => steps(1));
+    fn.get(image).get(imageStep).op("i32.add").set(image);
+  });
+  tile.store(c, stride, accumulate);
+  return fn;
+}
+
+type Locals9 = [Local, Local, Local, Local, Local, Local, Local, Local, Local];
+
+/**
+ * `tapSums` (table, taps, dy panels, output channels, image, image step per output row, output rows, output columns, c, row stride of c, accumulate):
+ * C[taps, channels], whose rows hold the channels rounded up to whole panels.
+ */
+function emitTapSums(module: ModuleBuilder, tiles: Tiles): void {
+  const fn = module.function("tapSums", { params: Array.from({ length: 11 }, () => "i32" as const) });
+  const [table, taps, panels, channels, image, imageStep, height, width, c, stride, accumulate] = fn.parameters as [
+    ...Locals9,
+    Local,
+    Local,
+  ];
+  const panel = fn.local("i32");
+  const target = fn.local("i32");
+  const channelsLeft = fn.local("i32");
+  const area = fn.local("i32");
+  fn.get(height).get(width).op("i32.mul").set(area);
+  const call = (rows: number, columns: number): void => {
+    fn.get(table).get(panel).get(image).get(imageStep).get(height).get(width).get(target).get(stride).get(accumulate);
+    fn.call(tiles.get(rows * 16 + columns)!);
+  };
+  const allChannels = (rows: number): void => {
+    fn.get(panels).set(panel).get(c).set(target).get(channels).set(channelsLeft);
+    fn.block((done) => {
+      fn.loop((next) => {
+        fn.get(channelsLeft).i32(4).op("i32.le_s").branchIf(done);
+        call(rows, 8);
+        fn.get(area).i32(tileColumns * 4).op("i32.mul").get(panel).op("i32.add").set(panel);
+        fn.increment(target, tileColumns * 4).increment(channelsLeft, -tileColumns).branch(next);
+      });
+    });
+    fn.get(channelsLeft).i32(0).op("i32.gt_s").if(() => call(rows, 4));
+  };
+  fn.block((done) => {
+    fn.loop((next) => {
+      fn.get(taps).i32(tileRows).op("i32.lt_s").branchIf(done);
+      allChannels(tileRows);
+      fn.increment(table, tileRows * 4).increment(taps, -tileRows);
+      fn.get(stride).i32(tileRows).op("i32.mul").get(c).op("i32.add").set(c).branch(next);
+    });
+  });
+  emitChoice(fn, taps, tileRows - 1, allChannels);
+}
