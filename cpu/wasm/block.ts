@@ -1,0 +1,171 @@
+/**
+ * The argument block: sizes, strides, addresses and scalars of one call, laid out in memory so that generated code serves every shape.
+ *
+ * @module
+ */
+import { isFloat } from "../../tensor/dtype.ts";
+import type { DType } from "../../tensor/dtype.ts";
+import type { Expr } from "../../tensor/expr.ts";
+import type { Storage, View } from "../../tensor/kernel.ts";
+import type { ScratchHeap } from "./scratch.ts";
+import type { Local } from "./encoder.ts";
+import { elementBytes, type Step } from "./operands.ts";
+import type { Term, Terms } from "./terms.ts";
+
+/** A storage of the CPU backend: it lies at a byte address of the heap. */
+export interface HeapStorage extends Storage {
+  /** The byte address. */
+  readonly pointer: number;
+}
+
+const blockBytes = 8192;
+
+/** One call's arguments in the heap's memory, written as 32-bit words. */
+export class ArgumentBlock {
+  /** The block's byte address. */
+  readonly pointer: number;
+  /** The words, as whole numbers. */
+  readonly words: Int32Array<ArrayBufferLike>;
+  /** The same words, as float32. */
+  readonly floats: Float32Array<ArrayBufferLike>;
+
+  /** Takes a block from the heap for good. */
+  constructor(heap: ScratchHeap) {
+    this.pointer = heap.alloc(blockBytes);
+    this.words = new Int32Array(heap.memory.buffer, this.pointer, blockBytes / 4);
+    this.floats = new Float32Array(heap.memory.buffer, this.pointer, blockBytes / 4);
+  }
+
+  /** Writes scalars from word `at` on, each in its type. */
+  writeScalars(at: number, slots: readonly ScalarSlot[], scalars: readonly number[]): void {
+    for (let i = 0; i < slots.length; i++) {
+      const { slot, dtype } = slots[i]!;
+      const value = scalars[slot]!;
+      if (isFloat(dtype)) this.floats[at + i] = value;
+      else this.words[at + i] = dtype === "bool" ? (value !== 0 ? 1 : 0) : value | 0;
+    }
+  }
+}
+
+/** Whether a block holds the words a kernel may need. */
+export function fitsBlock(words: number): boolean {
+  return words * 4 <= blockBytes;
+}
+
+/** The byte address of a view's first element. */
+export function address(view: View): number {
+  return (view.storage as HeapStorage).pointer + view.offset * elementBytes(view.dtype);
+}
+
+/** A scalar an expression asks for. */
+export interface ScalarSlot {
+  readonly slot: number;
+  readonly dtype: DType;
+}
+
+/** The distinct scalars of some expressions. */
+export function scalarSlots(exprs: readonly Expr[]): ScalarSlot[] {
+  const slots = new Map<string, ScalarSlot>();
+  for (const expr of exprs) {
+    for (const node of expr.nodes) {
+      if (node.kind === "scalar") slots.set(`${node.slot}:${node.dtype}`, { slot: node.slot, dtype: node.dtype });
+    }
+  }
+  return [...slots.values()];
+}
+
+/** Loads scalar `slot` of the list that starts at word `at`. */
+export function loadScalar(e: Terms, block: Local, at: number, slots: readonly ScalarSlot[], slot: number, dtype: DType): Term {
+  const position = slots.findIndex((entry) => entry.slot === slot && entry.dtype === dtype);
+  const value = e.keepNew({ write: (f) => f.get(block).load("v128.load32_splat", (at + position) * 4) });
+  return dtype === "bool" ? e.keep(e.op("i32x4.ne", value, e.whole(0))) : value;
+}
+
+/** A loop nest after dims of size 1 are dropped and dims that continue each other are joined, for all operands alike. */
+export interface Nest {
+  /** The sizes, outermost first. */
+  readonly sizes: number[];
+  /** The strides in elements: per operand, per dim. */
+  readonly strides: number[][];
+}
+
+/** Joins the dims of `views` from `from` up to `to`; with `sort` they are brought into the order of falling strides of the last view first. */
+export function joinDims(shape: readonly number[], strides: readonly (readonly number[])[], from: number, to: number, sort: boolean): Nest {
+  const order: number[] = [];
+  for (let dim = from; dim < to; dim++) if (shape[dim] !== 1) order.push(dim);
+  const leading = strides.at(-1)!;
+  if (sort) order.sort((a, b) => Math.abs(leading[b]!) - Math.abs(leading[a]!) || a - b);
+  const sizes: number[] = [];
+  const joined: number[][] = strides.map(() => []);
+  for (const dim of order) {
+    const size = shape[dim]!;
+    const last = sizes.length - 1;
+    let continues = last >= 0;
+    for (let k = 0; continues && k < strides.length; k++) continues = joined[k]![last] === strides[k]![dim]! * size;
+    if (continues) {
+      sizes[last]! *= size;
+      for (let k = 0; k < strides.length; k++) joined[k]![last] = strides[k]![dim]!;
+    } else {
+      sizes.push(size);
+      for (let k = 0; k < strides.length; k++) joined[k]!.push(strides[k]![dim]!);
+    }
+  }
+  return { sizes, strides: joined };
+}
+
+/** How an operand with this inner stride moves. */
+export function stepOf(stride: number): Step {
+  return stride === 1 ? "contiguous" : stride === 0 ? "repeated" : "strided";
+}
+
+/**
+ * Writes an odometer over the first `dims` dims of a nest at word `at`: per dim, innermost first, its size, a counter, and per operand the bytes
+ * to move when this dim counts on and the dims inside it start again. Gives the word after it.
+ */
+export function writeOdometer(block: ArgumentBlock, at: number, nest: Nest, dims: number, bytes: readonly number[]): number {
+  const { words } = block;
+  let word = at;
+  for (let dim = dims - 1; dim >= 0; dim--) {
+    words[word++] = nest.sizes[dim]!;
+    words[word++] = 0;
+    for (let k = 0; k < bytes.length; k++) {
+      const strides = nest.strides[k]!;
+      let step = strides[dim]!;
+      for (let inner = dim + 1; inner < dims; inner++) step -= (nest.sizes[inner]! - 1) * strides[inner]!;
+      words[word++] = step * bytes[k]!;
+    }
+  }
+  return word;
+}
+
+/**
+ * Code that counts the odometer on and branches to `again` after moving `pointers`, or falls through when every dim is done.
+ *
+ * @param dims How many dims there are (i32).
+ * @param start The byte address of the odometer (i32).
+ */
+export function countOn(e: Terms, dims: Local, start: Local, pointers: readonly Local[], again: () => void): void {
+  const { f } = e;
+  const place = f.local("i32");
+  const rest = f.local("i32");
+  const count = f.local("i32");
+  f.get(dims).set(rest).get(start).set(place);
+  f.block((done) => {
+    f.loop((next) => {
+      f.get(rest).op("i32.eqz").branchIf(done);
+      f.get(place).load("i32.load", 4).i32(1).op("i32.add").tee(count).get(place).load("i32.load").op("i32.lt_s");
+      f.if(() => {
+        f.get(place).get(count).store("i32.store", 4);
+        pointers.forEach((pointer, k) => f.get(pointer).get(place).load("i32.load", 8 + 4 * k).op("i32.add").set(pointer));
+        again();
+      });
+      f.get(place).i32(0).store("i32.store", 4);
+      f.increment(place, 8 + 4 * pointers.length);
+      f.increment(rest, -1);
+      f.branch(next);
+    });
+  });
+  f.release(place);
+  f.release(rest);
+  f.release(count);
+}
