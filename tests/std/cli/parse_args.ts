@@ -53,6 +53,9 @@ type WithAliases<F, A> = { [K in keyof F as K | AliasOf<K, A>]: F[K] };
 
 type AliasOf<K, A> = K extends keyof A ? A[K] extends readonly (infer Name)[] ? Name & string : A[K] & string : never;
 
+/** Whether no flag is declared by its own name. */
+type Untyped<F extends string> = [F] extends [never] ? true : string extends F ? true : false;
+
 type Values<
   B extends string,
   S extends string,
@@ -60,8 +63,8 @@ type Values<
   N extends string,
   D extends Record<string, unknown>,
   A extends Aliases,
-> = [B | S | C] extends [never] ? Record<string, unknown>
-  : Record<string, unknown> & WithAliases<WithDefaults<Flags<B, S, C, N>, D>, A>;
+> = Untyped<B | S | C> extends true ? Record<string, unknown>
+  : Record<string, unknown> & WithAliases<WithDefaults<Flags<B, Exclude<S, "_">, C, N>, D>, A>;
 
 /**
  * Turns command line arguments into an object.
