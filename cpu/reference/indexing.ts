@@ -1,0 +1,103 @@
+/**
+ * gather, scatter, scan and sort kernels in plain TypeScript.
+ *
+ * @module
+ */
+import { formatShapes, IndexError } from "../../tensor/errors.ts";
+import type { GatherKernel, ScanKernel, ScatterKernel, SortKernel } from "../../tensor/kernel.ts";
+import { wrap } from "../../tensor/scalar.ts";
+import { contiguousStrides, sizeOf } from "../../tensor/shape.ts";
+import { combiner } from "./combine.ts";
+import { eachLine, store, type Strided, toFloat64 } from "./strided.ts";
+
+/** Runs a gather kernel. */
+export function runGather(kernel: GatherKernel, inputs: readonly Strided[], outputs: readonly Strided[]): void {
+  const [x, index, output] = [inputs[0]!, inputs[1]!, outputs[0]!];
+  checkIndex("gather", index, x.shape, kernel.dim);
+  const along = x.strides[kernel.dim]!;
+  const strides = x.strides.map((stride, dim) => dim === kernel.dim ? 0 : stride);
+  const last = index.shape.length - 1;
+  const count = index.shape[last]!;
+  const [xStep, indexStep, outputStep] = [strides[last]!, index.strides[last]!, output.strides[last]!];
+  eachLine(index.shape, [strides, index.strides, output.strides], [x.offset, index.offset, output.offset], ([from, at, to]) => {
+    for (let k = 0; k < count; k++) {
+      output.data[to! + k * outputStep] = x.data[from! + k * xStep + index.data[at! + k * indexStep]! * along]!;
+    }
+  });
+}
+
+/** Runs a scatter kernel; all indices are checked before anything is written. */
+export function runScatter(kernel: ScatterKernel, inputs: readonly Strided[], outputs: readonly Strided[]): void {
+  const [index, source, output] = [inputs[0]!, inputs[1]!, outputs[0]!];
+  checkIndex("scatter", index, output.shape, kernel.dim);
+  const { combine, dim } = kernel;
+  const join = combine === "replace" ? (_: number, value: number) => value : combiner(combine, output.dtype);
+  // Several float32 terms for one place are rounded once, at the end.
+  const values = toFloat64(output);
+  const places = contiguousStrides(output.shape);
+  const along = places[dim]!;
+  const strides = places.map((stride, at) => at === dim ? 0 : stride);
+  const last = index.shape.length - 1;
+  const count = index.shape[last]!;
+  const [step, indexStep, sourceStep] = [strides[last]!, index.strides[last]!, source.strides[last]!];
+  eachLine(index.shape, [strides, index.strides, source.strides], [0, index.offset, source.offset], ([start, at, from]) => {
+    for (let k = 0; k < count; k++) {
+      const to = start! + k * step + index.data[at! + k * indexStep]! * along;
+      values[to] = join(values[to]!, source.data[from! + k * sourceStep]!);
+    }
+  });
+  store(values, output);
+}
+
+function checkIndex(op: string, index: Strided, shape: readonly number[], dim: number): void {
+  const size = shape[dim]!;
+  const last = index.shape.length - 1;
+  const [count, step] = [index.shape[last]!, index.strides[last]!];
+  eachLine(index.shape, [index.strides], [index.offset], ([start]) => {
+    for (let k = 0; k < count; k++) {
+      const at = index.data[start! + k * step]!;
+      if (at >= 0 && at < size) continue;
+      throw new IndexError(`Cannot ${op} ${formatShapes([shape])}: an index in 0 … ${size - 1} is needed along dim ${dim}, got ${at}`);
+    }
+  });
+}
+
+/** Runs a scan kernel; each result is rounded, the running value is not. */
+export function runScan(kernel: ScanKernel, inputs: readonly Strided[], outputs: readonly Strided[]): void {
+  const [x, output] = [inputs[0]!, outputs[0]!];
+  const values = toFloat64(x);
+  const join = combiner(kernel.combine, x.dtype);
+  const count = x.shape[x.shape.length - 1] ?? 1;
+  for (let start = 0; start < values.length; start += count) {
+    for (let at = start + 1; at < start + count; at++) values[at] = join(values[at - 1]!, values[at]!);
+  }
+  for (let at = 0; at < values.length; at++) values[at] = wrap(values[at]!, output.dtype);
+  store(values, output);
+}
+
+/** Runs a sort kernel. */
+export function runSort(kernel: SortKernel, inputs: readonly Strided[], outputs: readonly Strided[]): void {
+  const values = toFloat64(inputs[0]!);
+  const shape = inputs[0]!.shape;
+  const count = shape[shape.length - 1] ?? 1;
+  const sorted = new Float64Array(sizeOf(shape));
+  const places = new Float64Array(sorted.length);
+  const sign = kernel.descending ? -1 : 1;
+  for (let start = 0; start < values.length; start += count) {
+    const order = Int32Array.from({ length: count }, (_, at) => at);
+    order.sort((a, b) => sign * compare(values[start + a]!, values[start + b]!) || a - b);
+    order.forEach((from, at) => {
+      sorted[start + at] = values[start + from]!;
+      places[start + at] = from;
+    });
+  }
+  store(sorted, outputs[0]!);
+  store(places, outputs[1]!);
+}
+
+/** Orders numbers with NaN as the greatest. */
+function compare(a: number, b: number): number {
+  if (a < b) return -1;
+  if (a > b) return 1;
+  return Number(Number.isNaN(a)) - Number(Number.isNaN(b));
+}
