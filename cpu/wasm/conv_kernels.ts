@@ -7,7 +7,17 @@
  * @module
  */
 import type { FunctionBuilder, Local, ModuleBuilder } from "./encoder.ts";
-import { emitChoice, emitCountdown, emitSpill, emitStrips, emitTiles, RegisterTile, tileColumns, tileRows, type Tiles } from "./gemm_kernels.ts";
+import {
+  emitChoice,
+  emitCountdown,
+  emitSpill,
+  emitStrips,
+  emitTiles,
+  RegisterTile,
+  tileColumns,
+  tileRows,
+  type Tiles,
+} from "./gemm_kernels.ts";
 
 /** Adds the convolutions' functions to a module. */
 export function emitConvolution(module: ModuleBuilder): void {

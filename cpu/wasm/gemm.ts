@@ -82,7 +82,14 @@ function multiplyBlocks(heap: ScratchHeap, { a, b, pointer, stride, rows, column
 }
 
 /** Packs rows of A or columns of B into panels: full ones, then a narrow one for the rest (see `emitBlock`). */
-export function packPanels(heap: ScratchHeap, what: "rows" | "columns", operand: Operand, target: number, count: number, depth: number): void {
+export function packPanels(
+  heap: ScratchHeap,
+  what: "rows" | "columns",
+  operand: Operand,
+  target: number,
+  count: number,
+  depth: number,
+): void {
   const functions = gemmFunctions(heap);
   const width = what === "rows" ? tileRows : tileColumns;
   const panels = Math.floor(count / width);

@@ -123,9 +123,7 @@ export class RegisterTile {
         if (row < this.#rows - 1) fn.get(address).get(stride).op("i32.add").set(address);
       });
     };
-    fn.get(accumulate).if(() =>
-      walk((sum, offset) => fn.get(address).load("v128.load", offset).get(sum).op("f32x4.add").set(sum))
-    );
+    fn.get(accumulate).if(() => walk((sum, offset) => fn.get(address).load("v128.load", offset).get(sum).op("f32x4.add").set(sum)));
     walk((sum, offset) => fn.get(address).get(sum).store("v128.store", offset));
   }
 }
@@ -245,7 +243,9 @@ function emitPacker(module: ModuleBuilder, width: number): void {
   const lines = Array.from({ length: width }, () => fn.local("i32"));
   fn.get(across).i32(width).op("i32.mul").set(panelStep);
   const scalars = (): void => {
-    lines.forEach((line, row) => fn.get(target).get(line).load("f32.load").store("f32.store", row * 4).get(line).get(along).op("i32.add").set(line));
+    lines.forEach((line, row) =>
+      fn.get(target).get(line).load("f32.load").store("f32.store", row * 4).get(line).get(along).op("i32.add").set(line)
+    );
     fn.increment(target, width * 4);
   };
   fn.get(panels);
