@@ -69,11 +69,17 @@ function equalEntries<T>(a: T[], b: T[], same: (x: T, y: T) => boolean): boolean
 }
 
 function equalProperties(a: object, b: object, pairs: Map<object, Set<object>>): boolean {
+  if (isDense(a) && isDense(b)) return a.length === b.length && a.every((element, i) => equalDeep(element, b[i], pairs));
   const [keys, others] = [ownKeys(a), ownKeys(b)];
   if (keys.length !== others.length) return false;
   if (Array.isArray(a) && Array.isArray(b) && a.length !== b.length) return false;
   const present = new Set(others);
   return keys.every((key) => present.has(key) && equalDeep(Reflect.get(a, key), Reflect.get(b, key), pairs));
+}
+
+/** An array without holes and without properties of its own: it needs no look at its keys, of which there may be many. */
+function isDense(value: object): value is unknown[] {
+  return Array.isArray(value) && Reflect.ownKeys(value).length === value.length + 1;
 }
 
 function ownKeys(value: object): PropertyKey[] {
