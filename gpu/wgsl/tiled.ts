@@ -65,11 +65,18 @@ const maximumPart = 16384;
 const minimumPart = 256;
 const enoughGroups = 128;
 
+/** Matrices with at most so many results of at most this depth are not worth a tile: each result has an invocation of its own. */
+const directResults = 256;
+const directDepth = 1024;
+
 /** The dispatches of a tiled product. */
 export function planTiledProduct(product: TiledProduct, limits: Limits): Plan {
   const { batch, rows, columns, depth, output } = product;
   const size = sizeOf(output.shape);
   if (size === 0) return emptyPlan;
+  const small = rows * columns <= directResults && depth <= directDepth;
+  const narrow = Math.min(rows, columns) <= 2 && depth <= directDepth / 4;
+  if (depth > 0 && (small || narrow)) return { temporaries: [], dispatches: [directDispatch(product, limits)] };
   const height = tileSize(rows);
   const width = tileSize(columns);
   const tiles = batch * Math.ceil(rows / height) * Math.ceil(columns / width);
@@ -114,19 +121,16 @@ function tileDispatch(product: TiledProduct, tiling: Tiling, limits: Limits): Di
   const declarations = `${split ? "" : exprPrelude(scalarList(product.epilogue), product.epilogue)}
 var<workgroup> left_tile: array<${type}, ${strip * (height + 1)}>;
 var<workgroup> right_tile: array<${type}, ${strip * (width + 1)}>;
-fn left(batch: u32, row: u32, depth: u32) -> ${type} {
-${product.left.body(buffers)}
-}
-fn right(batch: u32, depth: u32, column: u32) -> ${type} {
-${product.right.body(buffers)}
-}
+${operandSource(product, buffers)}
 fn finish(batch: u32, part: u32, row: u32, column: u32, value: ${type}) {
   if (row >= ${u32(rows)} || column >= ${u32(columns)}) { return; }
   let position = ${product.position};
 ${finish}
 }`;
-  const body = `  let column0 = group % ${u32(across)} * ${u32(width)} + local % ${u32(side)};
-  let row0 = group / ${u32(across)} % ${u32(down)} * ${u32(height)} + local / ${u32(side)};
+  const body = `  let tile_column = group % ${u32(across)} * ${u32(width)};
+  let tile_row = group / ${u32(across)} % ${u32(down)} * ${u32(height)};
+  let column0 = tile_column + local % ${u32(side)};
+  let row0 = tile_row + local / ${u32(side)};
   let batch = group / ${u32(across * down)} % ${u32(batch)};
   let part = group / ${u32(across * down * batch)};
 ${tileLoop(product, tiling, type)}`;
@@ -138,6 +142,39 @@ ${tileLoop(product, tiling, type)}`;
     declarations,
     body,
     scalars: split ? [] : scalarList(product.epilogue),
+  }, limits);
+}
+
+function operandSource({ operands, left, right }: TiledProduct, buffers: Buffers): string {
+  const type = computeElement(operands[0].dtype);
+  return `fn left(batch: u32, row: u32, depth: u32) -> ${type} {
+${left.body(buffers)}
+}
+fn right(batch: u32, depth: u32, column: u32) -> ${type} {
+${right.body(buffers)}
+}`;
+}
+
+/** One invocation per result. */
+function directDispatch(product: TiledProduct, limits: Limits): Dispatch {
+  const { label, batch, rows, columns, depth, operands, epilogue } = product;
+  const buffers = bindBuffers([readInput("a", 0, operands[0]), readInput("b", 1, operands[1]), ...resultBuffers(product)]);
+  const scalars = scalarList(epilogue);
+  return elementDispatch({
+    label,
+    buffers,
+    size: batch * rows * columns,
+    scalars,
+    declarations: exprPrelude(scalars, epilogue) + operandSource(product, buffers),
+    body: `  let column = element % ${u32(columns)};
+  let row = element / ${u32(columns)} % ${u32(rows)};
+  let batch = element / ${u32(rows * columns)};
+  var value = ${computeElement(operands[0].dtype)}(0);
+  for (var depth = 0u; depth < ${u32(depth)}; depth++) {
+    value += left(batch, row, depth) * right(batch, depth, column);
+  }
+  let position = ${product.position};
+${epilogueLines(product, buffers, "position")}`,
   }, limits);
 }
 
@@ -165,40 +202,38 @@ ${cells.map(({ r, c, name }) => `      ${name} += left_${r} * right_${c};`).join
 ${cells.map(({ r, c, name }) => `  finish(batch, part, row0 + ${u32(r * side)}, column0 + ${u32(c * side)}, ${name});`).join("\n")}`;
 }
 
-/** Invocation `local` loads its q-th element of the left strip, zero outside the bounds. */
-function loadLeft(product: TiledProduct, height: number, q: number, type: string): string {
-  const threads = side * side;
-  const at = `(local + ${u32(q * threads)})`;
-  const [r, d] = product.left.alongDepth
-    ? [`${at} / ${u32(strip)}`, `${at} % ${u32(strip)}`]
-    : [`${at} % ${u32(height)}`, `${at} / ${u32(height)}`];
+/**
+ * Invocation `local` loads its q-th element of the left strip, zero outside the bounds. Either the depth or the row is the same for
+ * every q, which is written so that the compiler sees it: taking it apart is most of a convolution's index arithmetic.
+ */
+function loadLeft({ left, rows }: TiledProduct, height: number, q: number, type: string): string {
+  const [r, d] = placeOf(left, height, q);
   return `    {
       let r = ${r};
       let d = ${d};
-      let row = group / ${u32(Math.ceil(product.columns / tileSize(product.columns)))} % ${u32(Math.ceil(product.rows / height))} * ${
-    u32(height)
-  } + r;
       var value = ${type}(0);
-      if (row < ${u32(product.rows)} && depth0 + d < last) { value = left(batch, row, depth0 + d); }
+      if (tile_row + r < ${u32(rows)} && depth0 + d < last) { value = left(batch, tile_row + r, depth0 + d); }
       left_tile[d * ${u32(height + 1)} + r] = value;
     }`;
 }
 
-/** Invocation `local` loads its q-th element of the right strip, zero outside the bounds. */
-function loadRight(product: TiledProduct, width: number, q: number, type: string): string {
-  const threads = side * side;
-  const at = `(local + ${u32(q * threads)})`;
-  const [c, d] = product.right.alongDepth
-    ? [`${at} / ${u32(strip)}`, `${at} % ${u32(strip)}`]
-    : [`${at} % ${u32(width)}`, `${at} / ${u32(width)}`];
+/** Invocation `local` loads its q-th element of the right strip. */
+function loadRight({ right, columns }: TiledProduct, width: number, q: number, type: string): string {
+  const [c, d] = placeOf(right, width, q);
   return `    {
       let c = ${c};
       let d = ${d};
-      let column = group % ${u32(Math.ceil(product.columns / width))} * ${u32(width)} + c;
       var value = ${type}(0);
-      if (column < ${u32(product.columns)} && depth0 + d < last) { value = right(batch, depth0 + d, column); }
+      if (tile_column + c < ${u32(columns)} && depth0 + d < last) { value = right(batch, depth0 + d, tile_column + c); }
       right_tile[d * ${u32(width + 1)} + c] = value;
     }`;
+}
+
+/** Place across and along the depth of an invocation's q-th element of a strip. */
+function placeOf({ alongDepth }: OperandAccess, across: number, q: number): [string, string] {
+  const threads = side * side;
+  if (alongDepth) return [`local / ${u32(strip)} + ${u32(q * threads / strip)}`, `local % ${u32(strip)}`];
+  return [`local % ${u32(across)}`, `local / ${u32(across)} + ${u32(q * threads / across)}`];
 }
 
 /** Adds the parts of a split product and applies the epilogue; without parts (a depth of 0) the sums are 0. */
