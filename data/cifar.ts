@@ -34,9 +34,9 @@ export interface Cifar100Options extends Cifar10Options {
  *
  * @throws DataError when a file is missing, cut short or holds a label that is no class.
  */
-export function cifar10(options: Cifar10Options): Promise<InMemoryDataset> {
+export async function cifar10(options: Cifar10Options): Promise<InMemoryDataset> {
   const train = isTrain(options);
-  return loadBinary(options, {
+  return await loadBinary(options, {
     files: train ? [1, 2, 3, 4, 5].map((part) => `data_batch_${part}.bin`) : ["test_batch.bin"],
     records: 10_000,
     labelBytes: 1,
@@ -54,13 +54,13 @@ export function cifar10(options: Cifar10Options): Promise<InMemoryDataset> {
  *
  * @throws DataError when a file is missing, cut short or holds a label that is no class.
  */
-export function cifar100(options: Cifar100Options): Promise<InMemoryDataset> {
+export async function cifar100(options: Cifar100Options): Promise<InMemoryDataset> {
   const { labels = "fine" } = options;
   if (labels !== "fine" && labels !== "coarse") {
     throw new ArgumentError(`Cannot load CIFAR-100: labels "fine" or "coarse" are needed, got "${labels}"`);
   }
   const train = isTrain(options);
-  return loadBinary(options, {
+  return await loadBinary(options, {
     files: [train ? "train.bin" : "test.bin"],
     records: train ? 50_000 : 10_000,
     labelBytes: 2,

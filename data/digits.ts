@@ -46,7 +46,7 @@ export function digits(options: DigitsOptions = {}): InMemoryDataset {
   const { data, labels } = unpackDigits(packedDigits);
   const all = new InMemoryDataset({ data, labels, shape, classes, scale: 1 / 16 });
   if (part === "all") return all;
-  const [train, test] = split(all, { fraction: 0.2, seed });
+  const [train, test] = split(all, { fraction: 360 / 1797, seed });
   const { indices } = part === "train" ? train : test;
   const chosen = new Uint8Array(indices.length * pixels);
   indices.forEach((index, position) => chosen.set(data.subarray(index * pixels, (index + 1) * pixels), position * pixels));

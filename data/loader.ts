@@ -4,7 +4,7 @@
  * @module
  */
 import { ArgumentError } from "../tensor/errors.ts";
-import { type Device, type Tensor, tensor } from "../tensor/mod.ts";
+import { type DeviceName, type Tensor, tensor } from "../tensor/mod.ts";
 import { type BatchOptions, BatchSource, type HostBatch } from "./batches.ts";
 import type { Dataset } from "./dataset.ts";
 import { checkCount } from "./samplers.ts";
