@@ -1,0 +1,241 @@
+/**
+ * Making tensors.
+ *
+ * @module
+ */
+import { type DeviceName, getDevice } from "./device.ts";
+import { byteSize, type DType, dtypes, isFloat, type TypedArray, typedArray } from "./dtype.ts";
+import { ArgumentError, DTypeError, ShapeError } from "./errors.ts";
+import { checkSizes, normalizeDim, sizeOf } from "./shape.ts";
+import * as shaping from "./ops/shape.ts";
+import { tidy } from "./scope.ts";
+import { apply, fromBytes, full as filled, Tensor } from "./tensor.ts";
+
+/** Where and how a tensor is made. */
+export interface TensorOptions {
+  /** The element type. Default float32 (see {@link tensor} for what it infers). */
+  readonly dtype?: DType;
+  /** The device. Default: the default device. */
+  readonly device?: DeviceName;
+  /** Whether operations on it are recorded. Default false. */
+  readonly requiresGrad?: boolean;
+}
+
+/** Numbers or truth values, nested as deep as the tensor has dims. */
+export type NestedData = number | boolean | readonly NestedData[];
+
+/** What {@link tensor} takes: nested arrays, or any typed array (of numbers). */
+export type TensorData = NestedData | TypedArray | Uint8Array | Int8Array | Uint16Array | Int16Array;
+
+/**
+ * A tensor of given values.
+ *
+ * @param data Nested arrays, or a typed array whose shape is given by `options.shape` (default 1-d).
+ * @param options `dtype` is inferred when left out: float32 for numbers, bool for truth values, a typed array's own type (small whole numbers
+ * become int32).
+ * @throws ShapeError when nested arrays are ragged or `shape` does not fit; DTypeError for an unknown type.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { tensor } from "./mod.ts";
+ *
+ * const x = tensor([[1, 2, 3], [4, 5, 6]]);
+ * assertEquals(x.shape, [2, 3]);
+ * assertEquals(await x.sum(0).toArray(), [5, 7, 9]);
+ * ```
+ */
+export function tensor(data: TensorData, options: TensorOptions & { readonly shape?: readonly number[] } = {}): Tensor {
+  const { values, shape, inferred } = ArrayBuffer.isView(data) ? fromTypedArray(data) : fromNested(data);
+  const dtype = checkType(options.dtype ?? inferred);
+  const to = options.shape ?? shape;
+  checkSizes(to, "tensor");
+  if (sizeOf(to) !== values.length) {
+    throw new ShapeError(`Cannot tensor [${to.join(", ")}]: ${sizeOf(to)} values are needed, got ${values.length}`, {
+      op: "tensor",
+      shapes: [to],
+    });
+  }
+  return finish(fromBytes(getDevice(options.device), dtype, to, convert(values, dtype)), options);
+}
+
+/** Zeros. */
+export function zeros(shape: readonly number[], options: TensorOptions = {}): Tensor {
+  return full(shape, 0, options);
+}
+
+/** Ones. */
+export function ones(shape: readonly number[], options: TensorOptions = {}): Tensor {
+  return full(shape, 1, options);
+}
+
+/** One value everywhere. */
+export function full(shape: readonly number[], value: number, options: TensorOptions = {}): Tensor {
+  checkSizes(shape, "full");
+  return finish(filled(getDevice(options.device), checkType(options.dtype ?? "float32"), [...shape], value), options);
+}
+
+/** The range of {@link arange}. */
+export interface ArangeOptions extends TensorOptions {
+  /** The first value. Default 0. */
+  readonly start?: number;
+  /** The distance between values. Default 1. */
+  readonly step?: number;
+}
+
+/**
+ * start, start + step, … up to, not including, `end`: int32 where all three are whole numbers, else float32.
+ *
+ * @throws ArgumentError for a step of 0 or infinite bounds.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { arange } from "./mod.ts";
+ *
+ * assertEquals(await arange(5, { start: 1, step: 2 }).toArray(), [1, 3]);
+ * ```
+ */
+export function arange(end: number, options: ArangeOptions = {}): Tensor {
+  const { start = 0, step = 1 } = options;
+  if (step === 0 || ![start, end, step].every(Number.isFinite)) {
+    throw new ArgumentError(`Cannot arange: finite bounds and a step other than 0 are needed, got ${start}, ${end}, ${step}`);
+  }
+  const length = Math.max(0, Math.ceil((end - start) / step));
+  const dtype = options.dtype ?? ([start, end, step].every(Number.isInteger) ? "int32" : "float32");
+  return tensor(Float64Array.from({ length }, (_, i) => start + i * step), { ...options, dtype });
+}
+
+/**
+ * `steps` evenly spaced values from `start` to `end`, both included.
+ *
+ * @throws ArgumentError when `steps` is no whole number from 0.
+ */
+export function linspace(start: number, end: number, options: TensorOptions & { readonly steps: number }): Tensor {
+  const { steps } = options;
+  if (!Number.isInteger(steps) || steps < 0) throw new ArgumentError(`Cannot linspace: whole steps from 0 are needed, got ${steps}`);
+  const at = (i: number) => i === 0 ? start : i === steps - 1 ? end : start + (i * (end - start)) / (steps - 1);
+  return tensor(Float64Array.from({ length: steps }, (_, i) => at(i)), { ...options, dtype: options.dtype ?? "float32" });
+}
+
+/** The identity matrix [n, m] (m default n). */
+export function eye(n: number, options: TensorOptions & { readonly m?: number } = {}): Tensor {
+  const { m = n } = options;
+  checkSizes([n, m], "eye");
+  const values = new Float64Array(n * m);
+  for (let i = 0; i < Math.min(n, m); i++) values[i * m + i] = 1;
+  return tensor(values, { ...options, shape: [n, m], dtype: options.dtype ?? "float32" });
+}
+
+/**
+ * Tensors joined along an existing dim (default 0).
+ *
+ * @throws ShapeError when other sizes differ; ArgumentError for an empty list.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { cat, ones, zeros } from "./mod.ts";
+ *
+ * assertEquals(cat([ones([2, 3]), zeros([1, 3])]).shape, [3, 3]);
+ * ```
+ */
+export function cat(tensors: readonly Tensor[], { dim = 0 }: { readonly dim?: number } = {}): Tensor {
+  const first = firstOf(tensors, "cat");
+  if (first.rank === 0) throw new ShapeError("Cannot cat []: at least 1-d tensors are needed, use stack", { op: "cat", shapes: [[]] });
+  return apply(shaping.cat, tensors, { dim: normalizeDim(dim, first.rank, "cat") })[0]!;
+}
+
+/** Tensors of one shape joined along a new dim (default 0). */
+export function stack(tensors: readonly Tensor[], { dim = 0 }: { readonly dim?: number } = {}): Tensor {
+  const at = normalizeDim(dim, firstOf(tensors, "stack").rank + 1, "stack");
+  return tidy(() => cat(tensors.map((part) => part.unsqueeze(at)), { dim: at }));
+}
+
+/** `a` where the bool condition is true, `b` elsewhere, broadcast. */
+export function where(condition: Tensor, a: Tensor | number, b: Tensor | number): Tensor {
+  return condition.where(a, b);
+}
+
+function firstOf(tensors: readonly Tensor[], op: string): Tensor {
+  const [first] = tensors;
+  if (first === undefined) throw new ArgumentError(`Cannot ${op}: at least one tensor is needed, got none`);
+  return first;
+}
+
+function checkType(dtype: DType): DType {
+  if (!dtypes.includes(dtype)) {
+    throw new DTypeError(`Cannot make a tensor: one of ${dtypes.join(", ")} is needed, got ${dtype}`, { op: "tensor" });
+  }
+  return dtype;
+}
+
+function finish(made: Tensor, { requiresGrad = false }: TensorOptions): Tensor {
+  return requiresGrad ? made.requiresGrad_() : made;
+}
+
+interface HostData {
+  readonly values: ArrayLike<number>;
+  readonly shape: readonly number[];
+  readonly inferred: DType;
+}
+
+function fromTypedArray(data: ArrayBufferView): HostData {
+  const values = data as Float32Array;
+  const inferred: DType = data instanceof Float64Array
+    ? "float64"
+    : data instanceof Float16Array
+    ? "float16"
+    : data instanceof Uint32Array
+    ? "uint32"
+    : data instanceof Float32Array
+    ? "float32"
+    : "int32";
+  if (data instanceof DataView || data instanceof BigInt64Array || data instanceof BigUint64Array) {
+    throw new DTypeError("Cannot make a tensor: a typed array of numbers is needed, got 64-bit integers or a DataView", { op: "tensor" });
+  }
+  return { values, shape: [values.length], inferred };
+}
+
+function fromNested(data: NestedData): HostData {
+  const shape: number[] = [];
+  for (let level = data; Array.isArray(level); level = level[0]) {
+    shape.push(level.length);
+    if (level.length === 0) break;
+  }
+  const values: number[] = [];
+  let truth = true;
+  function collect(part: NestedData, dim: number): void {
+    if (dim < shape.length) {
+      if (!Array.isArray(part) || part.length !== shape[dim]) refuse();
+      for (const inner of part as readonly NestedData[]) collect(inner, dim + 1);
+      return;
+    }
+    if (typeof part !== "number" && typeof part !== "boolean") refuse();
+    truth &&= typeof part === "boolean";
+    values.push(Number(part));
+  }
+  function refuse(): never {
+    throw new ShapeError(`Cannot make a tensor: numbers nested in arrays of equal length (here [${shape.join(", ")}]) are needed`, {
+      op: "tensor",
+      shapes: [shape],
+    });
+  }
+  collect(data, 0);
+  return { values, shape, inferred: truth && values.length > 0 ? "bool" : "float32" };
+}
+
+/** Host values as they are stored: whole numbers are truncated and clamped, truth is 0 or 1. */
+function convert(values: ArrayLike<number>, dtype: DType): TypedArray {
+  const out = typedArray(dtype, new ArrayBuffer(values.length * byteSize[dtype]));
+  if (isFloat(dtype)) {
+    out.set(values as ArrayLike<number>);
+    return out;
+  }
+  const [low, high] = dtype === "int32" ? [-2147483648, 2147483647] : [0, 4294967295];
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    out[i] = dtype === "bool" ? Number(value !== 0) : Number.isNaN(value) ? 0 : Math.min(high, Math.max(low, Math.trunc(value)));
+  }
+  return out;
+}

@@ -1,0 +1,247 @@
+/**
+ * The contract between tensors and hardware: kernel families as plain data, and the {@link Backend} that runs them.
+ *
+ * A backend implements families, never ops: a new elementwise op touches no backend.
+ *
+ * @module
+ */
+import type { DType, TypedArray } from "./dtype.ts";
+import type { Expr } from "./expr.ts";
+
+/** A piece of a device's memory. Each backend adds what it needs to find the bytes. */
+export interface Storage {
+  /** Its size in bytes. */
+  readonly bytes: number;
+}
+
+/** A strided window on a storage. Strides and offset count elements; an expanded dimension has stride 0. */
+export interface View {
+  readonly storage: Storage;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly strides: readonly number[];
+  readonly offset: number;
+}
+
+/**
+ * Elementwise: n inputs, all already expanded to the outputs' common shape, through `expr` (one output value per output view).
+ * An output may be any view that does not overlap itself, and may be the very same view as an input (in place).
+ */
+export interface MapKernel {
+  readonly kind: "map";
+  readonly key: string;
+  readonly expr: Expr;
+}
+
+/** How a reduction combines two values. `argmax` and `argmin` give the int32 position in the row (the first; NaN wins). */
+export type Combine = "sum" | "prod" | "max" | "min" | "argmax" | "argmin";
+
+/**
+ * Reduces the last `reduced` dims of the inputs (all of one shape): `prologue` (one output) per element, `combine` over the row,
+ * `epilogue` on `result(0)`. The output is contiguous, of the remaining dims. An empty row gives the neutral element
+ * (0, 1, -Infinity, Infinity; the callers refuse it for arg reductions). float32 sums are pairwise, blocked or tree-shaped.
+ */
+export interface ReduceKernel {
+  readonly kind: "reduce";
+  readonly key: string;
+  readonly reduced: number;
+  readonly combine: Combine;
+  readonly prologue: Expr;
+  /** May be absent: the combined value itself, in the prologue's type (int32 for arg reductions). */
+  readonly epilogue?: Expr;
+}
+
+/** One reduction of a {@link RowKernel}: `expr` (one output) may use the results of the reductions before it. */
+export interface RowStage {
+  readonly combine: "sum" | "max" | "min";
+  readonly expr: Expr;
+}
+
+/**
+ * Several reductions and maps over one row held on chip (softmax, norms, their backward, cross entropy): the inputs share one shape
+ * whose last `reduced` dims are the row; the stages run in order; each output is an expression over the inputs, `index` (the
+ * position in the row) and the stages' results, stored per element (the inputs' shape) or per row (the remaining dims).
+ * An output may be any view that does not overlap itself.
+ */
+export interface RowKernel {
+  readonly kind: "row";
+  readonly key: string;
+  readonly reduced: number;
+  readonly stages: readonly RowStage[];
+  readonly outputs: readonly { readonly per: "element" | "row"; readonly expr: Expr }[];
+}
+
+/**
+ * Batched matrix product: inputs a [...batch, M, K] and b [...batch, K, N], both with the output's batch dims (expanded by stride 0)
+ * and any strides; output [...batch, M, N], contiguous. `epilogue` sees the product as `result(0)` and the inputs from the third
+ * on (expanded to the output's shape) as `input(2)`, `input(3)` ….  float16 operands accumulate in float32.
+ */
+export interface MatmulKernel {
+  readonly kind: "matmul";
+  readonly key: string;
+  readonly epilogue?: Expr;
+}
+
+/** The geometry of a convolution or pooling, one number per spatial dim. */
+export interface Window {
+  readonly stride: readonly number[];
+  readonly padding: readonly number[];
+  readonly dilation: readonly number[];
+}
+
+/**
+ * Cross-correlation over one or two spatial dims, with x [N, C, ...S], w [O, C / groups, ...K] and y [N, O, ...T]:
+ * - `forward`: inputs x, w → output y, with an optional epilogue as in {@link MatmulKernel};
+ * - `input`: inputs dy, w → output dx; `weight`: inputs x, dy → output dw. Outputs are contiguous.
+ */
+export interface ConvKernel extends Window {
+  readonly kind: "conv";
+  readonly key: string;
+  readonly direction: "forward" | "input" | "weight";
+  readonly groups: number;
+  readonly epilogue?: Expr;
+}
+
+/**
+ * Pooling over two spatial dims, x [N, C, H, W] and y [N, C, OH, OW]:
+ * - `max` `forward`: x → y and int32 positions in the H·W plane (the first maximum; NaN wins); padding counts as -Infinity;
+ * - `max` `backward`: dy, positions → dx;
+ * - `average` `forward`: x → y; `backward`: dy → dx. The divisor is the number of window cells inside the padded image
+ *   (`countPadding`), or inside the image itself. Outputs are contiguous; windows may run past the padded end (ceil mode).
+ */
+export interface PoolKernel extends Window {
+  readonly kind: "pool";
+  readonly key: string;
+  readonly mode: "max" | "average";
+  readonly direction: "forward" | "backward";
+  readonly size: readonly number[];
+  readonly countPadding: boolean;
+}
+
+/**
+ * Log-sum-exp over a similarity matrix that is never stored. Inputs a [M, D], b [N, D], both float32, then with `sameLabel` int32 labels
+ * of a [M] and of b [N]; scalars: the factor f (1/τ). With s_ij = f a_i·b_j and candidates A(i) = all j, less j = i with
+ * `excludeDiagonal`, and only y_j = y_i with `sameLabel`:
+ * - `forward` → lse [M], lse_i = log Σ_{A(i)} exp s_ij (-Infinity when A(i) is empty);
+ * - `rows` (after the inputs also lse [M] and g [M]) → da_i = f Σ_{A(i)} g_i exp(s_ij - lse_i) b_j;
+ * - `columns` (likewise) → db_j = f Σ_{i: j in A(i)} g_i exp(s_ij - lse_i) a_i.
+ */
+export interface PairsKernel {
+  readonly kind: "pairs";
+  readonly key: string;
+  readonly direction: "forward" | "rows" | "columns";
+  readonly excludeDiagonal: boolean;
+  readonly sameLabel: boolean;
+}
+
+/**
+ * Picks along `dim`: inputs x and an int32 index of x's rank; output[i..] = x[.. index[i..] ..], in the index's shape, contiguous.
+ * An index outside 0 … size-1 is an IndexError: at once on the CPU, at the next read on the GPU.
+ */
+export interface GatherKernel {
+  readonly kind: "gather";
+  readonly key: string;
+  readonly dim: number;
+}
+
+/**
+ * The reverse: inputs index and src of one shape; out[.. index[i..] ..] (already filled, contiguous, read and written) is combined with
+ * src[i..] along `dim`, in increasing position, so that the result is deterministic (`replace`: the last one stays).
+ */
+export interface ScatterKernel {
+  readonly kind: "scatter";
+  readonly key: string;
+  readonly dim: number;
+  readonly combine: "sum" | "prod" | "max" | "min" | "replace";
+}
+
+/** Running sum, product, maximum or minimum along the last dim; the output is contiguous. */
+export interface ScanKernel {
+  readonly kind: "scan";
+  readonly key: string;
+  readonly combine: "sum" | "prod" | "max" | "min";
+}
+
+/** Stable sort along the last dim: values and their int32 positions, both contiguous. NaN counts as greatest. */
+export interface SortKernel {
+  readonly kind: "sort";
+  readonly key: string;
+  readonly descending: boolean;
+}
+
+/** What a custom kernel's CPU function sees of a view: contiguous elements, copied in, and out again for outputs. */
+export interface HostView {
+  readonly data: TypedArray;
+  readonly shape: readonly number[];
+}
+
+/**
+ * A user's own kernel: a function for the CPU and, for WebGPU, WGSL with one storage binding per input (read) and per output
+ * (read_write) in order, group 0, entry point `main`. Inputs are made contiguous first, outputs are contiguous.
+ */
+export interface CustomKernel {
+  readonly kind: "custom";
+  readonly key: string;
+  readonly cpu: (inputs: readonly HostView[], outputs: readonly HostView[], scalars: readonly number[]) => void;
+  readonly wgsl?: (
+    inputs: readonly View[],
+    outputs: readonly View[],
+  ) => { readonly source: string; readonly workgroups: readonly [number, number, number] };
+}
+
+/** Any kernel. `key` tells kernels apart: equal keys mean equal kernels, so that generated code is made once. */
+export type Kernel =
+  | MapKernel
+  | ReduceKernel
+  | RowKernel
+  | MatmulKernel
+  | ConvKernel
+  | PoolKernel
+  | PairsKernel
+  | GatherKernel
+  | ScatterKernel
+  | ScanKernel
+  | SortKernel
+  | CustomKernel;
+
+/** The kinds of kernels. */
+export type KernelKind = Kernel["kind"];
+
+/** A range of bytes to read back. */
+export interface ReadRange {
+  readonly storage: Storage;
+  readonly byteOffset: number;
+  readonly byteLength: number;
+}
+
+/** Memory a backend holds. */
+export interface BackendMemory {
+  /** Bytes in storages that are in use. */
+  readonly bytes: number;
+  /** Bytes kept for reuse. */
+  readonly pooledBytes: number;
+}
+
+/** What runs kernels: memory and one method per verb. Everything but `read` returns at once. */
+export interface Backend {
+  /** The device's name, as users write it: "cpu" or "webgpu". */
+  readonly device: string;
+  /** One line for people: which processor or adapter this is. */
+  readonly description: string;
+  /** Whether elements of this type can be stored and computed. */
+  supports(dtype: DType): boolean;
+  /** Takes memory; its content is undefined. Zero bytes are allowed. Throws OutOfMemoryError. */
+  alloc(bytes: number): Storage;
+  /** Gives memory back. Kernels already handed to `run` still see it. */
+  free(storage: Storage): void;
+  /** Copies host bytes in, in order with the kernels before and after. */
+  write(storage: Storage, byteOffset: number, data: ArrayBufferView): void;
+  /** Copies ranges out, after every kernel handed over so far. */
+  read(ranges: readonly ReadRange[]): Promise<ArrayBuffer[]>;
+  /** Runs a kernel. Views of zero elements may come; `scalars` fill the expressions' scalar slots. */
+  run(kernel: Kernel, inputs: readonly View[], outputs: readonly View[], scalars: readonly number[]): void;
+  /** Memory held now. */
+  memory(): BackendMemory;
+  /** Gives back what is kept for reuse; the backend stays usable. */
+  trim(): void;
+}

@@ -1,0 +1,103 @@
+/**
+ * Counted storage: views share one storage, which goes back to its backend when the last of them is freed.
+ *
+ * @module
+ */
+import type { Device } from "./device.ts";
+import type { Storage } from "./kernel.ts";
+import { currentScope } from "./scope.ts";
+
+let liveTensors = 0;
+let unscopedBytes = 0;
+let collectAt = 2 ** 28;
+let warned = false;
+
+interface Held {
+  readonly device: Device;
+  readonly storage: Storage;
+  users: number;
+}
+
+// The backstop for tensors that nobody freed. It watches storages made outside every scope only: a scope frees its own.
+const backstop = new FinalizationRegistry<Held>(({ device, storage, users }) => {
+  liveTensors -= users;
+  unscopedBytes -= storage.bytes;
+  device.backend.free(storage);
+});
+
+/** A backend storage with the number of tensors that use it. */
+export class CountedStorage {
+  readonly #held: Held;
+  /** Raised by every write in place, so that backward can tell that a saved tensor has changed. */
+  version = 0;
+  #watched = false;
+
+  /** Allocates `bytes` on a device. */
+  constructor(device: Device, bytes: number) {
+    this.#held = { device, storage: device.backend.alloc(bytes), users: 0 };
+    if (currentScope() === undefined) this.watch();
+  }
+
+  /** The device it lives on. */
+  get device(): Device {
+    return this.#held.device;
+  }
+
+  /** The backend's handle. */
+  get storage(): Storage {
+    return this.#held.storage;
+  }
+
+  /** Adds a user. */
+  retain(): void {
+    this.#held.users++;
+    liveTensors++;
+  }
+
+  /** Removes a user; the last one frees the storage. */
+  release(): void {
+    liveTensors--;
+    if (--this.#held.users > 0) return;
+    if (this.#watched) {
+      backstop.unregister(this);
+      unscopedBytes -= this.storage.bytes;
+    }
+    this.device.backend.free(this.storage);
+  }
+
+  /** Puts the storage under the garbage collector's care, for tensors that no scope will free. */
+  watch(): void {
+    if (this.#watched) return;
+    this.#watched = true;
+    unscopedBytes += this.storage.bytes;
+    backstop.register(this, this.#held, this);
+    if (unscopedBytes > collectAt) collect();
+  }
+}
+
+/**
+ * Asks for a collection when much undisposed memory has piled up: the collector does not see device memory and would come too late.
+ * Finalizers run at the next turn of the event loop, which every read gives when {@link needsTurn} says so.
+ */
+function collect(): void {
+  collectAt = unscopedBytes + 2 ** 28;
+  if (!warned) {
+    warned = true;
+    console.warn(
+      "Tandem: over 256 MiB of tensors were never freed; open `using _ = scope();` around each step, or call dispose()",
+    );
+  }
+  (globalThis as { gc?: () => void }).gc?.();
+}
+
+/** Whether undisposed memory is large enough that a read should let finalizers run first. */
+export function needsTurn(): boolean {
+  if (unscopedBytes < 2 ** 27) return false;
+  collectAt = Math.max(2 ** 28, unscopedBytes);
+  return true;
+}
+
+/** The number of live tensors, views and saved tensors included. */
+export function liveTensorCount(): number {
+  return liveTensors;
+}

@@ -1,0 +1,49 @@
+/**
+ * Tensors: what they are and what can be done with them.
+ *
+ * @module
+ */
+export * from "./create.ts";
+export * from "./random.ts";
+export {
+  type Dims,
+  type HostArray,
+  type KeepDimOptions,
+  type NestedNumbers,
+  type NormOptions,
+  read,
+  type ScatterOptions,
+  type SliceOptions,
+  type Sorted,
+  Tensor,
+  type VarianceOptions,
+} from "./tensor.ts";
+export {
+  defaultDevice,
+  type DeviceName,
+  getDevice,
+  hasDevice,
+  init,
+  type InitOptions,
+  type InitResult,
+  type Memory,
+  memory,
+  registerDevice,
+  setDefaultDevice,
+} from "./device.ts";
+export { byteSize, type DType, promote, type TypedArray } from "./dtype.ts";
+export {
+  ArgumentError,
+  DataError,
+  DeviceError,
+  DisposedError,
+  DTypeError,
+  type ErrorContext,
+  GradientError,
+  IndexError,
+  OutOfMemoryError,
+  ShapeError,
+} from "./errors.ts";
+export { currentScope, keep, Scope, scope, type Scoped, tidy } from "./scope.ts";
+export type { Shape } from "./shape.ts";
+export { adaptiveAvgPool2d, avgPool2d, conv1d, conv2d, linear, maxPool2d, normalize } from "./functions.ts";

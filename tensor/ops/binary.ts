@@ -1,0 +1,270 @@
+/**
+ * Elementwise operations on two or three operands, with broadcasting and promotion.
+ *
+ * @module
+ */
+import { computeType, type DType, floatType, isFloat, promote, promoteNumber } from "../dtype.ts";
+import { DTypeError } from "../errors.ts";
+import { apply, cast, expression, input, scalar, type Value } from "../expr.ts";
+import type { MapKernel, View } from "../kernel.ts";
+import { expandView, type KernelOp, memoize, type Meta, type Saves, type Vjp, type VjpContext } from "../op.ts";
+import { broadcastShapes } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+
+/** The operand that is a plain number, if one is: then the only tensor is the other one. */
+export interface NumberOperand {
+  readonly left?: number;
+  readonly right?: number;
+}
+
+/** What a binary gradient rule sees: both operands, as tensors or numbers. */
+interface BinaryContext {
+  readonly dy: Tensor;
+  readonly a: Tensor | number;
+  readonly b: Tensor | number;
+  readonly y: () => Tensor;
+  readonly needsA: boolean;
+  readonly needsB: boolean;
+}
+
+interface BinaryDeclaration {
+  readonly expr: (a: Value, b: Value) => Value;
+  /** The gradients of a and b; the one that is not needed may be null. */
+  readonly vjp: ((context: BinaryContext) => readonly [Tensor | null, Tensor | null]) | null;
+  readonly saves?: "inputs" | "inputs and output";
+  /** "same": the promoted type; "float": at least float32; "bool": comparisons. */
+  readonly type?: "same" | "float" | "bool";
+  readonly refuses?: readonly DType[];
+}
+
+const noNumbers: NumberOperand = {};
+
+function binary(name: string, { expr, vjp, saves, type = "same", refuses = [] }: BinaryDeclaration): KernelOp<NumberOperand> {
+  /** The type in which the operands meet. */
+  function commonType(types: readonly DType[], { left, right }: NumberOperand): DType {
+    const number = left ?? right;
+    const met = number === undefined ? promote(types[0]!, types[1]!, name) : promoteNumber(types[0]!, number);
+    return type === "float" ? floatType(met) : met;
+  }
+  const kernels = memoize((key: string): MapKernel => {
+    const [form, common, ...types] = key.split(" ") as ["left" | "right" | "tensors", DType, ...DType[]];
+    const computed = computeType(common);
+    const operands = types.map((dtype, slot) => cast(input(slot, dtype), computed));
+    const number = scalar(0, computed);
+    const [a, b] = form === "left" ? [number, operands[0]!] : form === "right" ? [operands[0]!, number] : [operands[0]!, operands[1]!];
+    const value = expression([cast(expr(a, b), type === "bool" ? "bool" : common)]);
+    return { kind: "map", key: `map ${value.key}`, expr: value };
+  });
+  function gradient(context: VjpContext<NumberOperand>): (Tensor | null)[] {
+    const { left, right } = context.attributes;
+    const saved = saves !== undefined;
+    const operand = (position: number): Tensor | number => saved ? context.x(position) : 0;
+    const [da, db] = vjp!({
+      dy: context.dy,
+      a: left ?? operand(0),
+      b: right ?? operand(left === undefined ? 1 : 0),
+      y: () => context.y(0),
+      needsA: left === undefined && context.needs(0),
+      needsB: right === undefined && context.needs(left === undefined ? 1 : 0),
+    });
+    return left !== undefined ? [db] : right !== undefined ? [da] : [da, db];
+  }
+  const savedPlaces: Saves = saves === undefined ? {} : saves === "inputs" ? { inputs: "all" } : { inputs: "all", outputs: [0] };
+  return {
+    kind: "kernel",
+    name,
+    vjp: vjp === null ? null : gradient as Vjp<NumberOperand>,
+    saves: savedPlaces,
+    infer: (inputs, numbers) => {
+      const common = commonType(inputs.map(({ dtype }) => dtype), numbers);
+      if (refuses.includes(common)) throw new DTypeError(`Cannot ${name} ${common} tensors: cast one with .to(...) first`, { op: name });
+      const shape = inputs.length === 1 ? inputs[0]!.shape : broadcastShapes(inputs.map((meta) => meta.shape), name);
+      return [{ dtype: type === "bool" ? "bool" : common, shape }];
+    },
+    launch: (inputs, outputs, numbers) => {
+      const types = inputs.map(({ dtype }) => dtype);
+      const form = numbers.left !== undefined ? "left" : numbers.right !== undefined ? "right" : "tensors";
+      const number = numbers.left ?? numbers.right;
+      return {
+        kernel: kernels(`${form} ${commonType(types, numbers)} ${types.join(" ")}`),
+        inputs: expandAll(inputs, outputs[0]!.shape),
+        outputs,
+        scalars: number === undefined ? [] : [number],
+      };
+    },
+  };
+}
+
+function expandAll(inputs: readonly View[], shape: readonly number[]): View[] {
+  return inputs.map((view) => expandView(view, shape));
+}
+
+/** A tensor for an operand that may be a number. */
+function mulBy(gradient: Tensor, factor: Tensor | number): Tensor {
+  return gradient.mul(factor);
+}
+
+const noBool: readonly DType[] = ["bool"];
+const floats: readonly DType[] = ["float16", "float32", "float64"];
+
+export const add = binary("add", {
+  expr: (a, b) => a.dtype === "bool" ? apply("or", a, b) : apply("add", a, b),
+  vjp: ({ dy }) => [dy, dy],
+});
+export const sub = binary("sub", {
+  expr: (a, b) => apply("sub", a, b),
+  vjp: ({ dy, needsB }) => [dy, needsB ? dy.neg() : null],
+  refuses: noBool,
+});
+export const mul = binary("mul", {
+  expr: (a, b) => a.dtype === "bool" ? apply("and", a, b) : apply("mul", a, b),
+  vjp: ({ dy, a, b, needsA, needsB }) => [needsA ? mulBy(dy, b) : null, needsB ? mulBy(dy, a) : null],
+  saves: "inputs",
+});
+export const div = binary("div", {
+  expr: (a, b) => apply("div", a, b),
+  vjp: ({ dy, b, y, needsA, needsB }) => [needsA ? dy.div(b) : null, needsB ? dy.mul(y()).div(b).neg() : null],
+  saves: "inputs and output",
+  type: "float",
+});
+export const floorDivide = binary("floorDivide", {
+  expr: (a, b) => isFloat(a.dtype) ? apply("floor", apply("div", a, b)) : apply("floorDiv", a, b),
+  vjp: null,
+  refuses: noBool,
+});
+/** The remainder with the divisor's sign, as Python's %. */
+export const remainder = binary("remainder", {
+  expr: (a, b) => apply("mod", a, b),
+  vjp: ({ dy, a, b, needsB }) => {
+    if (!needsB) return [dy, null];
+    const quotient = typeof a === "number" ? (b as Tensor).reciprocal().mul(a) : a.div(b);
+    return [dy, dy.mul(quotient.floor()).neg()];
+  },
+  saves: "inputs",
+  refuses: noBool,
+});
+export const pow = binary("pow", {
+  expr: (a, b) => apply("pow", a, b),
+  vjp: ({ dy, a, b, y, needsA, needsB }) => [
+    needsA ? powerBaseGradient(dy, a as Tensor, b) : null,
+    needsB ? powerExponentGradient(dy, a, b as Tensor, y()) : null,
+  ],
+  saves: "inputs and output",
+  type: "float",
+});
+
+/** d(a^b)/da = b a^(b-1), and 0 where b is 0, whatever a is. */
+function powerBaseGradient(dy: Tensor, a: Tensor, b: Tensor | number): Tensor {
+  if (typeof b === "number") return b === 0 ? dy.zerosLike() : dy.mul(a.pow(b - 1)).mul(b);
+  return b.eq(0).where(0, dy.mul(b).mul(a.pow(b.sub(1))));
+}
+
+/** d(a^b)/db = a^b log a, and 0 where a is 0 and b is not negative. */
+function powerExponentGradient(dy: Tensor, a: Tensor | number, b: Tensor, y: Tensor): Tensor {
+  if (typeof a === "number") return a === 0 ? b.ge(0).where(0, dy.mul(y).mul(-Infinity)) : dy.mul(y).mul(Math.log(a));
+  return a.eq(0).logicalAnd(b.ge(0)).where(0, dy.mul(y).mul(a.log()));
+}
+
+/** Half the gradient each where the operands are equal, as in PyTorch. */
+function extremum(name: "maximum" | "minimum", op: "max" | "min"): KernelOp<NumberOperand> {
+  const wins = (a: Tensor | number, b: Tensor | number): [Tensor, Tensor] => {
+    const [greater, less] = typeof a === "number" ? [(b as Tensor).lt(a), (b as Tensor).gt(a)] : [a.gt(b), a.lt(b)];
+    return op === "max" ? [greater, less] : [less, greater];
+  };
+  return binary(name, {
+    expr: (a, b) => apply(op, a, b),
+    vjp: ({ dy, a, b, needsA, needsB }) => {
+      const [first, second] = wins(a, b);
+      const share = (mine: Tensor, other: Tensor) => other.where(0, mine.where(dy, dy.mul(0.5)));
+      return [needsA ? share(first, second) : null, needsB ? share(second, first) : null];
+    },
+    saves: "inputs",
+    refuses: noBool,
+  });
+}
+
+export const maximum = extremum("maximum", "max");
+export const minimum = extremum("minimum", "min");
+export const atan2 = binary("atan2", {
+  expr: (a, b) => apply("atan2", a, b),
+  vjp: ({ dy, a, b, needsA, needsB }) => {
+    const norm = typeof a === "number" ? (b as Tensor).square().add(a * a) : a.square().add(typeof b === "number" ? b * b : b.square());
+    return [needsA ? mulBy(dy, b).div(norm) : null, needsB ? mulBy(dy, a).div(norm).neg() : null];
+  },
+  saves: "inputs",
+  type: "float",
+});
+
+function comparison(op: "lt" | "le" | "gt" | "ge" | "eq" | "ne"): KernelOp<NumberOperand> {
+  return binary(op, { expr: (a, b) => apply(op, a, b), vjp: null, type: "bool" });
+}
+
+export const lt = comparison("lt");
+export const le = comparison("le");
+export const gt = comparison("gt");
+export const ge = comparison("ge");
+export const eq = comparison("eq");
+export const ne = comparison("ne");
+
+function logical(name: string, op: "and" | "or" | "xor"): KernelOp<NumberOperand> {
+  return binary(name, { expr: (a, b) => apply(op, apply("ne", a, 0), apply("ne", b, 0)), vjp: null, type: "bool" });
+}
+
+export const logicalAnd = logical("logicalAnd", "and");
+export const logicalOr = logical("logicalOr", "or");
+export const logicalXor = logical("logicalXor", "xor");
+
+function bitwise(name: string, op: "and" | "or" | "xor"): KernelOp<NumberOperand> {
+  return binary(name, { expr: (a, b) => apply(op, a, b), vjp: null, refuses: floats });
+}
+
+export const bitwiseAnd = bitwise("bitwiseAnd", "and");
+export const bitwiseOr = bitwise("bitwiseOr", "or");
+export const bitwiseXor = bitwise("bitwiseXor", "xor");
+
+/** Inputs: the condition, then the tensors among the two values; a number stands in `left` (chosen) or `right` (otherwise). */
+export const where: KernelOp<NumberOperand> = {
+  kind: "kernel",
+  name: "where",
+  saves: { inputs: [0] },
+  vjp: ({ dy, x, needs, attributes: { left, right } }) => {
+    const chosen = left === undefined && needs(1) ? x(0).where(dy, 0) : null;
+    const otherwise = right === undefined && needs(left === undefined ? 2 : 1) ? x(0).where(0, dy) : null;
+    return left !== undefined ? [null, otherwise] : right !== undefined ? [null, chosen] : [null, chosen, otherwise];
+  },
+  infer: (inputs, numbers) => {
+    if (inputs[0]!.dtype !== "bool") {
+      throw new DTypeError(`Cannot where: a bool condition is needed, got ${inputs[0]!.dtype}`, { op: "where" });
+    }
+    return [{ dtype: whereType(inputs, numbers), shape: broadcastShapes(inputs.map(({ shape }) => shape), "where") }];
+  },
+  launch: (inputs, outputs, numbers) => {
+    const form = numbers.left !== undefined ? "left" : numbers.right !== undefined ? "right" : "tensors";
+    const types = inputs.slice(1).map(({ dtype }) => dtype);
+    const number = numbers.left ?? numbers.right;
+    return {
+      kernel: whereKernels([form, outputs[0]!.dtype, ...types].join(" ")),
+      inputs: expandAll(inputs, outputs[0]!.shape),
+      outputs,
+      scalars: number === undefined ? [] : [number],
+    };
+  },
+};
+
+function whereType(inputs: readonly Meta[], { left, right }: NumberOperand): DType {
+  const number = left ?? right;
+  return number === undefined ? promote(inputs[1]!.dtype, inputs[2]!.dtype, "where") : promoteNumber(inputs[1]!.dtype, number);
+}
+
+const whereKernels = memoize((key: string): MapKernel => {
+  const [form, common, ...types] = key.split(" ") as ["left" | "right" | "tensors", DType, ...DType[]];
+  const computed = computeType(common);
+  const operands = types.map((dtype, slot) => cast(input(slot + 1, dtype), computed));
+  const number = scalar(0, computed);
+  const [a, b] = form === "left" ? [number, operands[0]!] : form === "right" ? [operands[0]!, number] : [operands[0]!, operands[1]!];
+  const value = expression([cast(apply("where", input(0, "bool"), a, b), common)]);
+  return { kind: "map", key: `map ${value.key}`, expr: value };
+});
+
+/** The operation with tensors only. */
+export const tensorsOnly: NumberOperand = noNumbers;

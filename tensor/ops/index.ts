@@ -1,0 +1,114 @@
+/**
+ * Picking and placing by index, running totals, sorting.
+ *
+ * @module
+ */
+import type { DType } from "../dtype.ts";
+import { DTypeError, formatShapes, ShapeError } from "../errors.ts";
+import type { ScanKernel, ScatterKernel } from "../kernel.ts";
+import { type KernelOp, memoize, type Meta } from "../op.ts";
+import type { Tensor } from "../tensor.ts";
+import { copyLaunch } from "./shape.ts";
+
+/** The dim that indices run along. */
+export interface DimAttributes {
+  readonly dim: number;
+}
+
+function checkIndex(x: Meta, indices: Meta, dim: number, op: string): void {
+  if (indices.dtype !== "int32") {
+    throw new DTypeError(`Cannot ${op}: an int32 index is needed, got ${indices.dtype}`, { op, shapes: [x.shape, indices.shape] });
+  }
+  const fits = x.shape.length === indices.shape.length && indices.shape.every((size, d) => d === dim || size <= x.shape[d]!);
+  if (!fits) {
+    throw new ShapeError(
+      `Cannot ${op} ${formatShapes([x.shape, indices.shape])}: an index of the same rank, no larger in any dim but ${dim}, is needed`,
+      { op, shapes: [x.shape, indices.shape] },
+    );
+  }
+}
+
+/** Inputs x and an index of x's rank. */
+export const gather: KernelOp<DimAttributes> = {
+  kind: "kernel",
+  name: "gather",
+  saves: { inputs: [1] },
+  vjp: ({ dy, x, inputs, attributes: { dim } }) => [dy.newZeros(inputs[0]!.shape).scatterAdd(dim, x(1), dy), null],
+  infer: ([x, indices], { dim }) => {
+    checkIndex(x!, indices!, dim, "gather");
+    return [{ dtype: x!.dtype, shape: indices!.shape }];
+  },
+  launch: (inputs, outputs, { dim }) => ({ kernel: { kind: "gather", key: `gather ${dim}`, dim }, inputs, outputs }),
+};
+
+/** How several values for one place are combined. */
+export interface ScatterAttributes extends DimAttributes {
+  readonly combine: ScatterKernel["combine"];
+}
+
+/** Inputs x, an index, and src of at least the index's shape: x with src combined in. Gradients for "sum" and "replace". */
+export const scatter: KernelOp<ScatterAttributes> = {
+  kind: "kernel",
+  name: "scatter",
+  saves: { inputs: [1] },
+  vjp: ({ dy, x, inputs, needs, attributes: { dim, combine }, apply: run }) => {
+    const indices = x(1);
+    const dsrc = needs(2) ? padTo(dy.gather(dim, indices), inputs[2]!.shape) : null;
+    if (combine === "sum") return [dy, null, dsrc];
+    const cleared = needs(0) ? run(scatter, [dy, indices, dy.newZeros(indices.shape)], { dim, combine })[0]! : null;
+    return [cleared, null, dsrc];
+  },
+  infer: ([x, indices, src], { dim }) => {
+    checkIndex(x!, indices!, dim, "scatter");
+    if (src!.dtype !== x!.dtype) {
+      throw new DTypeError(`Cannot scatter ${src!.dtype} into ${x!.dtype}: one type is needed, cast first`, { op: "scatter" });
+    }
+    const fits = src!.shape.length === indices!.shape.length && indices!.shape.every((size, d) => size <= src!.shape[d]!);
+    if (!fits) {
+      throw new ShapeError(
+        `Cannot scatter ${formatShapes([src!.shape, indices!.shape])}: a source at least as large as the index is needed`,
+        { op: "scatter", shapes: [x!.shape, indices!.shape, src!.shape] },
+      );
+    }
+    return [x!];
+  },
+  launch: ([x, indices, src], [y], { dim, combine }) => [
+    copyLaunch(x!, y!),
+    {
+      kernel: { kind: "scatter", key: `scatter ${dim} ${combine}`, dim, combine },
+      inputs: [indices!, { ...src!, shape: indices!.shape }],
+      outputs: [y!],
+    },
+  ],
+};
+
+/** Zeros where a source was larger than its index. */
+function padTo(gradient: Tensor, shape: readonly number[]): Tensor {
+  return gradient.pad(shape.map((size, dim) => [0, size - gradient.shape[dim]!]).reverse().flat());
+}
+
+/** A running total along the last dim. */
+function scan(name: string, combine: ScanKernel["combine"], vjp: KernelOp<Record<never, never>>["vjp"]): KernelOp<Record<never, never>> {
+  return {
+    kind: "kernel",
+    name,
+    saves: combine === "prod" ? { inputs: [0], outputs: [0] } : {},
+    vjp,
+    infer: ([x]) => [x!],
+    launch: (inputs, outputs) => ({ kernel: { kind: "scan", key: `scan ${combine}`, combine }, inputs, outputs }),
+  };
+}
+
+export const cumsum: KernelOp<Record<never, never>> = scan("cumsum", "sum", ({ dy }) => [dy.flip(-1).cumsum(-1).flip(-1)]);
+
+const sortKernels = memoize((descending: boolean) => ({ kind: "sort", key: `sort ${descending}`, descending }) as const);
+
+/** Stable sort along the last dim: values and positions. */
+export const sort: KernelOp<{ readonly descending: boolean }> = {
+  kind: "kernel",
+  name: "sort",
+  saves: { outputs: [1] },
+  vjp: ({ dy, y }) => [dy.newZeros(dy.shape).scatter(-1, { index: y(1), src: dy })],
+  infer: ([x]) => [x!, { dtype: "int32" satisfies DType, shape: x!.shape }],
+  launch: (inputs, outputs, { descending }) => ({ kernel: sortKernels(descending), inputs, outputs }),
+};

@@ -1,0 +1,164 @@
+/**
+ * Seeded random tensors: counter-based (Threefry), so that the same seed gives the same bits on every device.
+ *
+ * @module
+ */
+import { tensor, type TensorOptions } from "./create.ts";
+import { getDevice } from "./device.ts";
+import { ArgumentError } from "./errors.ts";
+import * as random from "./ops/random.ts";
+import { threefry } from "./scalar.ts";
+import { tidy } from "./scope.ts";
+import { checkSizes, sizeOf } from "./shape.ts";
+import { apply, type Tensor } from "./tensor.ts";
+
+/** The state of a {@link Generator}: all that is needed to go on from where it was. */
+export interface GeneratorState {
+  readonly seed: number;
+  readonly calls: number;
+}
+
+/**
+ * A stream of random tensors. Each tensor takes one key, made of the seed and the number of tensors before it; each element depends on
+ * the key and its position alone.
+ */
+export class Generator {
+  #seed = 0;
+  #calls = 0;
+
+  /** Starts a stream. `seed` is a whole number from 0 to 2³² - 1. */
+  constructor(seed = 0) {
+    this.seed(seed);
+  }
+
+  /** Starts again from a seed. */
+  seed(seed: number): void {
+    if (!Number.isInteger(seed) || seed < 0 || seed > 0xffffffff) {
+      throw new ArgumentError(`Cannot seed: a whole number from 0 to 4294967295 is needed, got ${seed}`);
+    }
+    this.#seed = seed;
+    this.#calls = 0;
+  }
+
+  /** The key of the next tensor. */
+  nextKey(): readonly [number, number] {
+    return [this.#seed, this.#calls++];
+  }
+
+  /** Where the stream is; saved in checkpoints. */
+  get state(): GeneratorState {
+    return { seed: this.#seed, calls: this.#calls };
+  }
+
+  /** Puts the stream where it was. */
+  set state({ seed, calls }: GeneratorState) {
+    this.seed(seed);
+    this.#calls = calls;
+  }
+}
+
+/** The stream used where no generator is given. */
+export const defaultGenerator: Generator = new Generator();
+
+/** Seeds the default generator. */
+export function manualSeed(seed: number): void {
+  defaultGenerator.seed(seed);
+}
+
+/** Where a random tensor is made, and from which stream. */
+export interface RandomOptions extends TensorOptions {
+  /** Default: {@link defaultGenerator}. */
+  readonly generator?: Generator;
+}
+
+/**
+ * Uniform in [low, high) (default [0, 1)), 24 random bits each.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { manualSeed, rand } from "./mod.ts";
+ *
+ * manualSeed(7);
+ * const first = await rand([3]).toArray();
+ * manualSeed(7);
+ * assertEquals(await rand([3]).toArray(), first);
+ * ```
+ */
+export function rand(shape: readonly number[], options: RandomOptions & { readonly low?: number; readonly high?: number } = {}): Tensor {
+  const { low = 0, high = 1 } = options;
+  return finish(
+    tidy(() => {
+      const unit = launch(random.uniform, { shape: checked(shape), key: keyOf(options) }, options);
+      return low === 0 && high === 1 ? unit : unit.mul(high - low).add(low);
+    }),
+    options,
+  );
+}
+
+/**
+ * Normal with the given mean and standard deviation (default 0 and 1). Made on the host in float64, by Box and Muller's method, and
+ * rounded, since no two devices' logarithms agree to the last bit.
+ */
+export function randn(shape: readonly number[], options: RandomOptions & { readonly mean?: number; readonly std?: number } = {}): Tensor {
+  const { mean = 0, std = 1 } = options;
+  const [key0, key1] = keyOf(options);
+  const size = sizeOf(checked(shape));
+  const values = new Float64Array(size);
+  for (let i = 0; i < size; i += 2) {
+    // 1 - u lies in (0, 1], so that the logarithm is finite.
+    const radius = Math.sqrt(-2 * Math.log(1 - threefry(key0, key1, i) / 2 ** 32));
+    const angle = 2 * Math.PI * (threefry(key0, key1, i + 1) / 2 ** 32);
+    values[i] = mean + std * radius * Math.cos(angle);
+    if (i + 1 < size) values[i + 1] = mean + std * radius * Math.sin(angle);
+  }
+  return tensor(values, { ...options, shape, dtype: options.dtype ?? "float32" });
+}
+
+/** int32 numbers, uniform in [low, high). */
+export function randint(low: number, high: number, options: RandomOptions & { readonly shape: readonly number[] }): Tensor {
+  const span = high - low;
+  if (!Number.isInteger(low) || !Number.isInteger(high) || span < 1 || low < -2147483648 || high > 2147483648) {
+    throw new ArgumentError(`Cannot randint: whole low < high within 32 bits are needed, got ${low} and ${high}`);
+  }
+  return finish(launch(random.integers, { shape: checked(options.shape), key: keyOf(options), low, span }, options), options);
+}
+
+/** The int32 numbers 0 … n-1 in random order: positions sorted by random keys, made on the host. */
+export function randperm(n: number, options: RandomOptions = {}): Tensor {
+  checkSizes([n], "randperm");
+  const [key0, key1] = keyOf(options);
+  const keys = Float64Array.from({ length: n }, (_, i) => threefry(key0, key1, i));
+  // Equal keys keep their order: the sort is stable.
+  const order = Uint32Array.from({ length: n }, (_, i) => i).sort((a, b) => keys[a]! - keys[b]! || a - b);
+  return tensor(order, { ...options, dtype: options.dtype ?? "int32" });
+}
+
+/** bool, true with the given probability. */
+export function bernoulli(shape: readonly number[], options: RandomOptions & { readonly probability: number }): Tensor {
+  const { probability } = options;
+  if (!(probability >= 0 && probability <= 1)) {
+    throw new ArgumentError(`Cannot bernoulli: a probability from 0 to 1 is needed, got ${probability}`);
+  }
+  const drawn = launch(random.bernoulli, { shape: checked(shape), key: keyOf(options), probability }, options);
+  return options.dtype === undefined || options.dtype === "bool" ? drawn : finish(drawn, options);
+}
+
+function launch<A>(op: Parameters<typeof apply<A>>[0], attributes: A, { device }: RandomOptions): Tensor {
+  return apply(op, [], attributes, getDevice(device))[0]!;
+}
+
+function keyOf({ generator = defaultGenerator }: RandomOptions): readonly [number, number] {
+  return generator.nextKey();
+}
+
+function checked(shape: readonly number[]): readonly number[] {
+  checkSizes(shape, "rand");
+  return shape;
+}
+
+function finish(made: Tensor, { dtype, requiresGrad = false }: RandomOptions): Tensor {
+  const typed = dtype === undefined || dtype === made.dtype ? made : tidy(() => made.to(dtype));
+  if (typed !== made) made.dispose();
+  return requiresGrad ? typed.requiresGrad_() : typed;
+}

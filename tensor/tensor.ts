@@ -1,0 +1,1448 @@
+/**
+ * The tensor: n-dimensional numbers on a device, with one documented method per operation.
+ *
+ * This file is long because methods are written out: what an editor shows is what there is. Each method is one line on top of an
+ * operation declared in `ops/`.
+ *
+ * @module
+ */
+import { backward as runBackward, type BackwardOptions, gradients } from "../autograd/backward.ts";
+import { type Edge, type GradientHook, isGradEnabled, noGrad, TapeNode } from "../autograd/tape.ts";
+import { type Device, type DeviceName, getDevice } from "./device.ts";
+import { byteSize, type DType, floatType, isFloat, type TypedArray, typedArray } from "./dtype.ts";
+import { ArgumentError, DeviceError, DisposedError, DTypeError, formatShapes, GradientError, IndexError, ShapeError } from "./errors.ts";
+import { describe, formatValues } from "./format.ts";
+import type { View } from "./kernel.ts";
+import { CountedStorage, needsTurn } from "./memory.ts";
+import type { Layout, Op } from "./op.ts";
+import * as binary from "./ops/binary.ts";
+import * as indexing from "./ops/index.ts";
+import * as linear from "./ops/matmul.ts";
+import * as reduction from "./ops/reduce.ts";
+import * as shaping from "./ops/shape.ts";
+import * as rows from "./ops/softmax.ts";
+import * as unary from "./ops/unary.ts";
+import { currentScope, type Scope, type Scoped, tidy } from "./scope.ts";
+import { broadcastShapes, contiguousStrides, isContiguous, normalizeDim, normalizeDims, resolveSizes, sameShape, sizeOf } from "./shape.ts";
+
+/** What a tensor's values are read into: bool arrives as bytes of 0 and 1. */
+export type HostArray = TypedArray | Uint8Array<ArrayBuffer>;
+
+/** Numbers nested in arrays, as deep as the tensor has dims. */
+export type NestedNumbers = number | NestedNumbers[];
+
+/** One dim, several, or (left out) all. */
+export type Dims = number | readonly number[];
+
+/** Whether reduced dims stay, with size 1. Default false. */
+export interface KeepDimOptions {
+  readonly keepDim?: boolean;
+}
+
+/** Options of {@link Tensor.var} and {@link Tensor.std}. */
+export interface VarianceOptions extends KeepDimOptions {
+  /** The degrees of freedom taken off the count. Default 1. */
+  readonly correction?: number;
+}
+
+/** Options of {@link Tensor.norm}. */
+export interface NormOptions extends KeepDimOptions {
+  /** The order: 1, 2, any positive number, Infinity or -Infinity. Default 2. */
+  readonly p?: number;
+}
+
+/** Which elements of one dim; negative positions count from the end. */
+export interface SliceOptions {
+  /** The first position. Default: the beginning, or the end for a negative step. */
+  readonly start?: number;
+  /** The position before which to stop. Default: beyond the last. */
+  readonly end?: number;
+  /** The distance between positions; negative runs backwards. Default 1. */
+  readonly step?: number;
+}
+
+/** The place and values of {@link Tensor.scatter}. */
+export interface ScatterOptions {
+  /** int32 positions along the dim, of the tensor's rank. */
+  readonly index: Tensor;
+  /** The values, of at least the index's shape. */
+  readonly src: Tensor;
+  /** What happens where values meet. Default "replace": the last one stays. Only "replace" and "sum" have gradients. */
+  readonly combine?: "replace" | "sum" | "prod" | "max" | "min";
+}
+
+/** What {@link Tensor.sort} and {@link Tensor.topk} return. */
+export interface Sorted {
+  readonly values: Tensor;
+  /** int32 positions along the dim. */
+  readonly indices: Tensor;
+}
+
+/** What a new tensor is made of. Internal: users call `tensor`, `zeros` and the like. */
+interface TensorInit extends Layout {
+  readonly storage: CountedStorage;
+  readonly dtype: DType;
+}
+
+/**
+ * N-dimensional numbers of one type on one device.
+ *
+ * Operations give new tensors at once (the device may still be computing); only reading values is `await`ed. Free what you make with
+ * `using _ = scope();`, `using t = …` or `t.dispose()`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { tensor } from "./mod.ts";
+ *
+ * const x = tensor([[1, 2], [3, 4]], { requiresGrad: true });
+ * x.square().sum().backward();
+ * assertEquals(await x.grad!.toArray(), [[2, 4], [6, 8]]);
+ * ```
+ */
+export class Tensor implements Scoped, Disposable {
+  /** The size of each dim. */
+  readonly shape: readonly number[];
+  /** The distance in elements between neighbours in each dim; 0 where expanded. */
+  readonly strides: readonly number[];
+  /** The position of the first element in the storage. */
+  readonly offset: number;
+  /** The type of the elements. */
+  readonly dtype: DType;
+  /** The scope that frees it, if any. */
+  owner: Scope | undefined = undefined;
+  #storage: CountedStorage;
+  #disposedAt: string | undefined;
+  #requiresGrad = false;
+  #edge: Edge | undefined;
+  #grad: Tensor | null = null;
+
+  /** Internal: wraps a storage. Use `tensor`, `zeros` and the like. */
+  constructor({ storage, dtype, shape, strides, offset }: TensorInit, scoped = true) {
+    storage.retain();
+    this.#storage = storage;
+    this.dtype = dtype;
+    this.shape = shape;
+    this.strides = strides;
+    this.offset = offset;
+    if (scoped) currentScope()?.add(this);
+  }
+
+  /** The number of elements. */
+  get size(): number {
+    return sizeOf(this.shape);
+  }
+
+  /** The number of dims. */
+  get rank(): number {
+    return this.shape.length;
+  }
+
+  /** The name of the device it lives on. */
+  get device(): string {
+    return this.#storage.device.name;
+  }
+
+  /** Whether its elements lie row-major without gaps. */
+  get isContiguous(): boolean {
+    return isContiguous(this.shape, this.strides);
+  }
+
+  /** Whether it was freed. */
+  get isDisposed(): boolean {
+    return this.#disposedAt !== undefined;
+  }
+
+  /** Whether operations on it are recorded for gradients. */
+  get requiresGrad(): boolean {
+    return this.#requiresGrad;
+  }
+
+  /** Whether it was made by hand, not by a recorded operation. */
+  get isLeaf(): boolean {
+    return this.#edge === undefined || this.#edge.node.leaf !== undefined;
+  }
+
+  /** The gradient that `backward()` has added up, of a leaf (or after {@link Tensor.retainGrad}). */
+  get grad(): Tensor | null {
+    return this.#grad;
+  }
+
+  /** Replaces the gradient; null drops it. The tensor given is owned by this one from now on. */
+  set grad(gradient: Tensor | null) {
+    if (gradient !== null && !sameShape(gradient.shape, this.shape)) {
+      throw new ShapeError(
+        `Cannot set grad of ${formatShapes([this.shape])}: a tensor of the same shape is needed, got ${formatShapes([gradient.shape])}`,
+        { op: "grad", shapes: [this.shape, gradient.shape] },
+      );
+    }
+    this.adoptGrad(gradient);
+  }
+
+  // ---- lifetime -------------------------------------------------------------------------------------------------
+
+  /** Frees it now; views of the same storage stay. A second call does nothing. */
+  dispose(): void {
+    if (this.#disposedAt !== undefined) return;
+    this.#disposedAt = "freed";
+    this.owner?.remove(this);
+    this.#storage.release();
+    this.#grad?.dispose();
+    this.#grad = null;
+    this.#edge = undefined;
+  }
+
+  /** Frees it at the end of a `using` block. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** Internal: no scope will free it, so the garbage collector must. */
+  escaped(): void {
+    if (this.#disposedAt === undefined) this.#storage.watch();
+  }
+
+  // ---- reading --------------------------------------------------------------------------------------------------
+
+  /** Reads the values, row-major. On a GPU this waits for all work so far (about 10 ms); read several at once with `read`. */
+  async data(): Promise<HostArray> {
+    return (await readTensors([this]))[0]!;
+  }
+
+  /**
+   * Reads the one value of a tensor with a single element.
+   *
+   * @throws ShapeError for any other number of elements.
+   */
+  async item(): Promise<number> {
+    if (this.size !== 1) {
+      throw new ShapeError(`Cannot item ${formatShapes([this.shape])}: exactly one element is needed, got ${this.size}`, {
+        op: "item",
+        shapes: [this.shape],
+      });
+    }
+    return (await this.data())[0]!;
+  }
+
+  /** Reads the values as nested arrays. */
+  async toArray(): Promise<NestedNumbers> {
+    return nest(await this.data(), this.shape);
+  }
+
+  /** Reads the values and prints them. */
+  async print(): Promise<void> {
+    console.log(formatValues(await this.data(), this));
+  }
+
+  /** What `console.log` shows: type, shape and device, never values, since those would have to be waited for. */
+  toString(): string {
+    return describe(this);
+  }
+
+  /** What Deno's `console.log` shows. */
+  [Symbol.for("Deno.customInspect")](): string {
+    return describe(this);
+  }
+
+  // ---- gradients ------------------------------------------------------------------------------------------------
+
+  /**
+   * Makes a leaf record what is done with it, or stop.
+   *
+   * @throws DTypeError for whole numbers and bool; GradientError for the result of a recorded operation.
+   */
+  requiresGrad_(value = true): this {
+    if (!this.isLeaf) throw new GradientError("Cannot change requiresGrad: a leaf is needed, got the result of an operation; detach() it");
+    if (value && !isFloat(this.dtype)) {
+      throw new DTypeError(`Cannot require a gradient of a ${this.dtype} tensor: a floating type is needed`, { op: "requiresGrad" });
+    }
+    this.#requiresGrad = value;
+    if (!value) this.#edge = undefined;
+    return this;
+  }
+
+  /**
+   * Computes the gradient of this tensor with respect to every leaf it depends on and adds it to each leaf's `.grad`.
+   *
+   * Frees what the forward saved, unless `retainGraph` or `createGraph` is set.
+   *
+   * @throws GradientError when nothing requires a gradient, when this is no single number and no `gradient` is given, or when the
+   * graph was already freed.
+   */
+  backward(options: BackwardOptions = {}): void {
+    this.#alive("backward");
+    runBackward([this], [options]);
+  }
+
+  /** The same elements, without history: what is done with the result is not recorded back to this tensor. */
+  detach(): Tensor {
+    this.#alive("detach");
+    return new Tensor({ storage: this.#storage, dtype: this.dtype, shape: this.shape, strides: this.strides, offset: this.offset });
+  }
+
+  /** Keeps the gradient of the result of an operation in its `.grad`, as leaves do. */
+  retainGrad(): this {
+    if (this.isLeaf) return this;
+    this.registerHook((gradient) => this.adoptGrad(noGrad(() => this.#grad === null ? gradient.clone() : this.#grad.add(gradient))));
+    return this;
+  }
+
+  /**
+   * Calls `hook` with this tensor's gradient during backward; what it returns (if anything) replaces the gradient.
+   *
+   * @returns A function that removes the hook.
+   * @throws GradientError when the tensor requires no gradient.
+   */
+  registerHook(hook: GradientHook): () => void {
+    const edge = this.gradientEdge();
+    if (edge === undefined) throw new GradientError("Cannot register a hook: a tensor that requires a gradient is needed");
+    const hooks = edge.node.hooks.get(edge.index) ?? new Set();
+    edge.node.hooks.set(edge.index, hooks.add(hook));
+    return () => void hooks.delete(hook);
+  }
+
+  /** Internal: where this tensor's gradient is collected. */
+  gradientEdge(): Edge | undefined {
+    if (this.#edge === undefined && this.#requiresGrad) {
+      this.#edge = { node: new TapeNode("leaf", [], [], undefined, undefined, this), index: 0 };
+    }
+    return this.#edge;
+  }
+
+  /** Internal: makes `gradient` this tensor's own; it lives as long as the tensor. */
+  adoptGrad(gradient: Tensor | null): void {
+    if (this.#grad === gradient) return;
+    this.#grad?.dispose();
+    this.#grad = gradient;
+    if (gradient === null) return;
+    gradient.owner?.remove(gradient);
+    if (this.owner === undefined) gradient.escaped();
+  }
+
+  // ---- arithmetic -----------------------------------------------------------------------------------------------
+
+  /** a + b, broadcast. On bool: or. */
+  add(other: Tensor | number): Tensor {
+    return combine(binary.add, this, other);
+  }
+
+  /** a - b, broadcast. */
+  sub(other: Tensor | number): Tensor {
+    return combine(binary.sub, this, other);
+  }
+
+  /** a · b, broadcast. On bool: and. */
+  mul(other: Tensor | number): Tensor {
+    return combine(binary.mul, this, other);
+  }
+
+  /** a / b, broadcast, in a floating type. */
+  div(other: Tensor | number): Tensor {
+    return combine(binary.div, this, other);
+  }
+
+  /** ⌊a / b⌋, broadcast; whole numbers divided by 0 give 0. Has no gradient. */
+  floorDivide(other: Tensor | number): Tensor {
+    return combine(binary.floorDivide, this, other);
+  }
+
+  /** a - b ⌊a / b⌋, broadcast: the remainder with the divisor's sign. */
+  remainder(other: Tensor | number): Tensor {
+    return combine(binary.remainder, this, other);
+  }
+
+  /** a^b, broadcast, in a floating type. */
+  pow(exponent: Tensor | number): Tensor {
+    return combine(binary.pow, this, exponent);
+  }
+
+  /** The greater of a and b, broadcast; NaN if either is. */
+  maximum(other: Tensor | number): Tensor {
+    return combine(binary.maximum, this, other);
+  }
+
+  /** The lesser of a and b, broadcast; NaN if either is. */
+  minimum(other: Tensor | number): Tensor {
+    return combine(binary.minimum, this, other);
+  }
+
+  /** The angle of the point (other, this) in radians, broadcast. */
+  atan2(other: Tensor | number): Tensor {
+    return combine(binary.atan2, this, other);
+  }
+
+  /** -x. */
+  neg(): Tensor {
+    return one(unary.neg, this);
+  }
+
+  /** |x|. */
+  abs(): Tensor {
+    return one(unary.abs, this);
+  }
+
+  /** -1, 0 or 1; NaN stays. */
+  sign(): Tensor {
+    return one(unary.sign, this);
+  }
+
+  /** The greatest whole number not above x. */
+  floor(): Tensor {
+    return one(unary.floor, this);
+  }
+
+  /** The least whole number not below x. */
+  ceil(): Tensor {
+    return one(unary.ceil, this);
+  }
+
+  /** The nearest whole number, halves to even. */
+  round(): Tensor {
+    return one(unary.round, this);
+  }
+
+  /** x without its fraction. */
+  trunc(): Tensor {
+    return one(unary.trunc, this);
+  }
+
+  /** x². */
+  square(): Tensor {
+    return one(unary.square, this);
+  }
+
+  /** √x; NaN below 0. */
+  sqrt(): Tensor {
+    return one(unary.sqrt, this);
+  }
+
+  /** 1 / √x. */
+  rsqrt(): Tensor {
+    return one(unary.rsqrt, this);
+  }
+
+  /** 1 / x. */
+  reciprocal(): Tensor {
+    return one(unary.reciprocal, this);
+  }
+
+  /** e^x. */
+  exp(): Tensor {
+    return one(unary.exp, this);
+  }
+
+  /** e^x - 1, exact near 0. */
+  expm1(): Tensor {
+    return one(unary.expm1, this);
+  }
+
+  /** The natural logarithm; -Infinity at 0, NaN below. */
+  log(): Tensor {
+    return one(unary.log, this);
+  }
+
+  /** log(1 + x), exact near 0. */
+  log1p(): Tensor {
+    return one(unary.log1p, this);
+  }
+
+  /** The logarithm to base 2. */
+  log2(): Tensor {
+    return one(unary.log2, this);
+  }
+
+  /** The logarithm to base 10. */
+  log10(): Tensor {
+    return one(unary.log10, this);
+  }
+
+  /** The sine of x radians. */
+  sin(): Tensor {
+    return one(unary.sin, this);
+  }
+
+  /** The cosine of x radians. */
+  cos(): Tensor {
+    return one(unary.cos, this);
+  }
+
+  /** The tangent of x radians. */
+  tan(): Tensor {
+    return one(unary.tan, this);
+  }
+
+  /** The angle in radians whose sine is x. */
+  asin(): Tensor {
+    return one(unary.asin, this);
+  }
+
+  /** The angle in radians whose cosine is x. */
+  acos(): Tensor {
+    return one(unary.acos, this);
+  }
+
+  /** The angle in radians whose tangent is x. */
+  atan(): Tensor {
+    return one(unary.atan, this);
+  }
+
+  /** The hyperbolic sine. */
+  sinh(): Tensor {
+    return one(unary.sinh, this);
+  }
+
+  /** The hyperbolic cosine. */
+  cosh(): Tensor {
+    return one(unary.cosh, this);
+  }
+
+  /** The hyperbolic tangent. */
+  tanh(): Tensor {
+    return one(unary.tanh, this);
+  }
+
+  /** The error function 2/√π ∫₀ˣ exp(-t²) dt. */
+  erf(): Tensor {
+    return one(unary.erf, this);
+  }
+
+  /** 1 / (1 + e^-x). */
+  sigmoid(): Tensor {
+    return one(unary.sigmoid, this);
+  }
+
+  /** max(x, 0). */
+  relu(): Tensor {
+    return one(unary.relu, this);
+  }
+
+  /** x above 0, slope · x below (default 0.01). */
+  leakyRelu(slope = 0.01): Tensor {
+    return one(unary.leakyRelu, this, [slope]);
+  }
+
+  /** x above 0, alpha (e^x - 1) below (default 1). */
+  elu(alpha = 1): Tensor {
+    return one(unary.elu, this, [alpha]);
+  }
+
+  /** x · sigmoid(x). */
+  silu(): Tensor {
+    return one(unary.silu, this);
+  }
+
+  /** x Φ(x) with the normal distribution function Φ; `approximate: "tanh"` for the cheaper form. Source: Hendrycks and Gimpel 2016. */
+  gelu({ approximate = "none" }: { readonly approximate?: "none" | "tanh" } = {}): Tensor {
+    return one(approximate === "tanh" ? unary.geluTanh : unary.gelu, this);
+  }
+
+  /** log(1 + e^(beta x)) / beta, and x itself where beta x > threshold. */
+  softplus({ beta = 1, threshold = 20 }: { readonly beta?: number; readonly threshold?: number } = {}): Tensor {
+    return one(unary.softplus, this, [beta, threshold]);
+  }
+
+  /** log sigmoid(x). */
+  logSigmoid(): Tensor {
+    return one(unary.logSigmoid, this);
+  }
+
+  /** x held between bounds; either may be left out. NaN stays. */
+  clamp({ min = -Infinity, max = Infinity }: { readonly min?: number; readonly max?: number }): Tensor {
+    return one(unary.clamp, this, [min, max]);
+  }
+
+  // ---- comparisons and logic ------------------------------------------------------------------------------------
+
+  /** a < b, broadcast, as bool. */
+  lt(other: Tensor | number): Tensor {
+    return combine(binary.lt, this, other);
+  }
+
+  /** a ≤ b, broadcast, as bool. */
+  le(other: Tensor | number): Tensor {
+    return combine(binary.le, this, other);
+  }
+
+  /** a > b, broadcast, as bool. */
+  gt(other: Tensor | number): Tensor {
+    return combine(binary.gt, this, other);
+  }
+
+  /** a ≥ b, broadcast, as bool. */
+  ge(other: Tensor | number): Tensor {
+    return combine(binary.ge, this, other);
+  }
+
+  /** a = b, broadcast, as bool; NaN equals nothing. */
+  eq(other: Tensor | number): Tensor {
+    return combine(binary.eq, this, other);
+  }
+
+  /** a ≠ b, broadcast, as bool. */
+  ne(other: Tensor | number): Tensor {
+    return combine(binary.ne, this, other);
+  }
+
+  /** Both are not 0, broadcast, as bool. */
+  logicalAnd(other: Tensor): Tensor {
+    return combine(binary.logicalAnd, this, other);
+  }
+
+  /** One or both are not 0, broadcast, as bool. */
+  logicalOr(other: Tensor): Tensor {
+    return combine(binary.logicalOr, this, other);
+  }
+
+  /** Exactly one is not 0, broadcast, as bool. */
+  logicalXor(other: Tensor): Tensor {
+    return combine(binary.logicalXor, this, other);
+  }
+
+  /** It is 0, as bool. */
+  logicalNot(): Tensor {
+    return one(unary.logicalNot, this);
+  }
+
+  /** Bitwise and of whole numbers or bool. */
+  bitwiseAnd(other: Tensor | number): Tensor {
+    return combine(binary.bitwiseAnd, this, other);
+  }
+
+  /** Bitwise or of whole numbers or bool. */
+  bitwiseOr(other: Tensor | number): Tensor {
+    return combine(binary.bitwiseOr, this, other);
+  }
+
+  /** Bitwise exclusive or of whole numbers or bool. */
+  bitwiseXor(other: Tensor | number): Tensor {
+    return combine(binary.bitwiseXor, this, other);
+  }
+
+  /** Bitwise complement of whole numbers or bool. */
+  bitwiseNot(): Tensor {
+    return one(unary.bitwiseNot, this);
+  }
+
+  /** Whether it is NaN, as bool. */
+  isNaN(): Tensor {
+    return one(unary.isNaN, this);
+  }
+
+  /** Whether it is Infinity or -Infinity, as bool. */
+  isInf(): Tensor {
+    return one(unary.isInf, this);
+  }
+
+  /** With this bool tensor as the condition: `a` where true, `b` where false, broadcast. */
+  where(a: Tensor | number, b: Tensor | number): Tensor {
+    if (typeof a === "number" && typeof b === "number") return this.where(scalarLike(this, a, b), b);
+    if (typeof a === "number") return apply(binary.where, [this, b as Tensor], { left: a })[0]!;
+    if (typeof b === "number") return apply(binary.where, [this, a], { right: b })[0]!;
+    return apply(binary.where, [this, a, b], binary.tensorsOnly)[0]!;
+  }
+
+  /** The tensor with `value` wherever the bool mask is true, broadcast. */
+  maskedFill(mask: Tensor, value: number): Tensor {
+    return mask.where(value, this);
+  }
+
+  // ---- reductions -----------------------------------------------------------------------------------------------
+
+  /** The sum over `dim` (default all); whole numbers and bool in int32. */
+  sum(dim?: Dims, options: KeepDimOptions = {}): Tensor {
+    return reduce(reduction.sum, this, dim, options);
+  }
+
+  /** The mean over `dim` (default all), in a floating type. */
+  mean(dim?: Dims, options: KeepDimOptions = {}): Tensor {
+    return reduce(reduction.mean, this, dim, options);
+  }
+
+  /** The product over `dim` (default all). */
+  prod(dim?: Dims, options: KeepDimOptions = {}): Tensor {
+    return reduce(reduction.prod, this, dim, options);
+  }
+
+  /** The greatest value over `dim` (default all); equal maxima share the gradient. Positions: {@link Tensor.argmax}. */
+  max(dim?: Dims, options: KeepDimOptions = {}): Tensor {
+    return reduce(reduction.max, this, dim, options);
+  }
+
+  /** The least value over `dim` (default all); equal minima share the gradient. Positions: {@link Tensor.argmin}. */
+  min(dim?: Dims, options: KeepDimOptions = {}): Tensor {
+    return reduce(reduction.min, this, dim, options);
+  }
+
+  /** The int32 position of the first greatest value along `dim`, or in the flattened tensor; NaN counts as greatest. */
+  argmax(dim?: number, options: KeepDimOptions = {}): Tensor {
+    return reduce(reduction.argmax, this, dim, options);
+  }
+
+  /** The int32 position of the first least value along `dim`, or in the flattened tensor; NaN counts as least. */
+  argmin(dim?: number, options: KeepDimOptions = {}): Tensor {
+    return reduce(reduction.argmin, this, dim, options);
+  }
+
+  /** Whether any element over `dim` (default all) is not 0. */
+  any(dim?: Dims, options: KeepDimOptions = {}): Tensor {
+    return reduce(reduction.any, this, dim, options);
+  }
+
+  /** Whether all elements over `dim` (default all) are not 0. */
+  all(dim?: Dims, options: KeepDimOptions = {}): Tensor {
+    return reduce(reduction.all, this, dim, options);
+  }
+
+  /** The variance over `dim` (default all), Σ (x - mean)² / (n - correction). */
+  var(dim?: Dims, { keepDim = false, correction = 1 }: VarianceOptions = {}): Tensor {
+    const dims = normalizeDims(dim, this.rank, "var");
+    return apply(reduction.variance, [this], { dims, keepDim, correction, root: false })[0]!;
+  }
+
+  /** The standard deviation over `dim` (default all); its gradient is 0 where it is 0. */
+  std(dim?: Dims, { keepDim = false, correction = 1 }: VarianceOptions = {}): Tensor {
+    const dims = normalizeDims(dim, this.rank, "std");
+    return apply(reduction.variance, [this], { dims, keepDim, correction, root: true })[0]!;
+  }
+
+  /** log Σ exp x over `dim` (default all), without overflow. */
+  logsumexp(dim?: Dims, options: KeepDimOptions = {}): Tensor {
+    return reduce(reduction.logsumexp, this, dim, options);
+  }
+
+  /** The p-norm (Σ |x|^p)^(1/p) over `dim` (default all); its gradient is 0 where it is 0. */
+  norm(dim?: Dims, { p = 2, ...options }: NormOptions = {}): Tensor {
+    if (p === 2) return reduce(reduction.norm2, this, dim, options);
+    if (p === 1) return tidy(() => this.abs().sum(dim, options));
+    if (p === Infinity) return tidy(() => this.abs().max(dim, options));
+    if (p === -Infinity) return tidy(() => this.abs().min(dim, options));
+    if (!(p > 0)) throw new ArgumentError(`Cannot norm: a positive p or -Infinity is needed, got ${p}`);
+    return tidy(() => {
+      const total = this.abs().pow(p).sum(dim, options);
+      // The root's slope at 0 is infinite; there the norm's own subgradient is 0.
+      const zero = total.eq(0);
+      return zero.where(0, zero.where(1, total).pow(1 / p));
+    });
+  }
+
+  /** exp(x) / Σ exp(x) along `dim`. */
+  softmax(dim: number): Tensor {
+    return apply(rows.softmax, [this], { dims: normalizeDims(dim, this.rank, "softmax") })[0]!;
+  }
+
+  /** x - log Σ exp(x) along `dim`. */
+  logSoftmax(dim: number): Tensor {
+    return apply(rows.logSoftmax, [this], { dims: normalizeDims(dim, this.rank, "logSoftmax") })[0]!;
+  }
+
+  /** The running sum along `dim`; bool in int32. */
+  cumsum(dim: number): Tensor {
+    const x = this.dtype === "bool" ? this.to("int32") : this;
+    return alongLast(x, dim, "cumsum", (moved) => apply(indexing.cumsum, [moved], {})[0]!);
+  }
+
+  /** Sorted along `dim` (default the last), stable, NaN as the greatest; and where each value was. */
+  sort(dim = -1, { descending = false }: { readonly descending?: boolean } = {}): Sorted {
+    const at = normalizeDim(dim, this.rank, "sort");
+    if (this.rank === 0) return { values: this.clone(), indices: this.newZeros([], "int32") };
+    const [values, indices] = tidy(() =>
+      apply(indexing.sort, [this.transpose(at, -1)], { descending }).map((sorted) => sorted.transpose(at, -1))
+    );
+    return { values: values!, indices: indices! };
+  }
+
+  /**
+   * The k greatest (or least) values along `dim` (default the last), in order, and where they were.
+   *
+   * @throws ArgumentError when k is not a whole number from 0 to the size of the dim.
+   */
+  topk(k: number, { dim = -1, largest = true }: { readonly dim?: number; readonly largest?: boolean } = {}): Sorted {
+    const at = normalizeDim(dim, this.rank, "topk");
+    if (!Number.isInteger(k) || k < 0 || k > (this.shape[at] ?? 1)) {
+      throw new ArgumentError(`Cannot topk ${formatShapes([this.shape])}: k from 0 to ${this.shape[at] ?? 1} is needed, got ${k}`);
+    }
+    const [values, indices] = tidy(() => {
+      const sorted = this.sort(at, { descending: largest });
+      return [sorted.values, sorted.indices].map((part) => this.rank === 0 ? part : part.narrow(at, { start: 0, length: k }));
+    });
+    return { values: values!, indices: indices! };
+  }
+
+  // ---- products -------------------------------------------------------------------------------------------------
+
+  /**
+   * The matrix product [..., M, K] × [..., K, N] → [..., M, N]; batch dims broadcast, 1-d tensors are a row or a column as in PyTorch.
+   *
+   * @throws ShapeError for 0-d tensors or inner sizes that differ; DTypeError unless both have one floating type.
+   */
+  matmul(other: Tensor): Tensor {
+    if (this.rank === 0 || other.rank === 0) {
+      throw new ShapeError(`Cannot matmul ${formatShapes([this.shape, other.shape])}: at least 1-d tensors are needed`, {
+        op: "matmul",
+        shapes: [this.shape, other.shape],
+      });
+    }
+    if (this.rank === 1) return tidy(() => this.unsqueeze(0).matmul(other).squeeze(other.rank === 1 ? 0 : -2));
+    if (other.rank === 1) return tidy(() => this.matmul(other.unsqueeze(1)).squeeze(-1));
+    if (this.rank > 2 && other.rank === 2) {
+      // One tall product instead of many small ones.
+      return tidy(() => {
+        const lead = this.shape.slice(0, -1);
+        return this.reshape([sizeOf(lead), this.shape.at(-1)!]).matmul(other).reshape([...lead, other.shape[1]!]);
+      });
+    }
+    return apply(linear.matmul, [this, other], {})[0]!;
+  }
+
+  /** The transpose of the last two dims of a tensor, as a view. */
+  get mT(): Tensor {
+    return this.transpose(-2, -1);
+  }
+
+  // ---- shape ----------------------------------------------------------------------------------------------------
+
+  /** The same elements in another shape; one size may be -1. A view where strides allow it, else a copy. */
+  reshape(shape: readonly number[]): Tensor {
+    const sizes = resolveSizes(shape, this.shape, "reshape");
+    if (sameShape(sizes, this.shape)) return this.alias();
+    if (shaping.canReshape(this, sizes)) return apply(shaping.reshapeView, [this], { shape: sizes })[0]!;
+    return tidy(() => apply(shaping.reshapeView, [this.contiguous()], { shape: sizes })[0]!);
+  }
+
+  /** All dims from `start` to `end` (inclusive) as one. */
+  flatten(start = 0, end = -1): Tensor {
+    const from = normalizeDim(start, this.rank, "flatten");
+    const to = normalizeDim(end, this.rank, "flatten");
+    if (this.rank === 0) return this.reshape([1]);
+    const { shape } = this;
+    return this.reshape([...shape.slice(0, from), sizeOf(shape.slice(from, to + 1)), ...shape.slice(to + 1)]);
+  }
+
+  /** The dims in another order, as a view. */
+  permute(order: readonly number[]): Tensor {
+    const dims = order.map((dim) => normalizeDim(dim, this.rank, "permute"));
+    if (dims.length !== this.rank || new Set(dims).size !== dims.length) {
+      throw new ArgumentError(`Cannot permute ${formatShapes([this.shape])}: each dim once is needed, got [${order.join(", ")}]`);
+    }
+    return apply(shaping.permute, [this], { order: dims })[0]!;
+  }
+
+  /** Two dims swapped, as a view. */
+  transpose(dim0: number, dim1: number): Tensor {
+    const a = normalizeDim(dim0, this.rank, "transpose");
+    const b = normalizeDim(dim1, this.rank, "transpose");
+    return this.permute(this.shape.map((_, dim) => dim === a ? b : dim === b ? a : dim));
+  }
+
+  /**
+   * Dims of size 1 stretched to a larger shape (-1 keeps a size), as a view with stride 0.
+   *
+   * @throws ShapeError when another size would have to change.
+   */
+  expand(shape: readonly number[]): Tensor {
+    const lead = shape.length - this.rank;
+    const sizes = shape.map((size, dim) => size === -1 && dim >= lead ? this.shape[dim - lead]! : size);
+    const fits = lead >= 0 &&
+      sizes.every((size, dim) =>
+        Number.isInteger(size) && size >= 0 && (dim < lead || this.shape[dim - lead] === size || this.shape[dim - lead] === 1)
+      );
+    if (!fits) {
+      throw new ShapeError(
+        `Cannot expand ${formatShapes([this.shape])}: a shape that keeps all sizes but 1 is needed, got [${shape.join(", ")}]`,
+        { op: "expand", shapes: [this.shape, shape] },
+      );
+    }
+    return apply(shaping.expand, [this], { shape: sizes })[0]!;
+  }
+
+  /** Without dims of size 1: all of them, or `dim` where its size is 1. */
+  squeeze(dim?: Dims): Tensor {
+    const dims = normalizeDims(dim, this.rank, "squeeze");
+    return this.reshape(this.shape.filter((size, d) => size !== 1 || !dims.includes(d)));
+  }
+
+  /** With a dim of size 1 inserted at `dim`. */
+  unsqueeze(dim: number): Tensor {
+    const at = normalizeDim(dim, this.rank + 1, "unsqueeze");
+    return this.reshape([...this.shape.slice(0, at), 1, ...this.shape.slice(at)]);
+  }
+
+  /**
+   * Every `step`-th element of `dim` from `start` up to, not including, `end`, as a view. Positions beyond the ends are cut off, as
+   * in Python; a negative step runs backwards.
+   */
+  slice(dim: number, options: SliceOptions): Tensor {
+    const at = normalizeDim(dim, this.rank, "slice");
+    const range = resolveSlice(options, this.#sizeOfDim(at, "slice"));
+    return apply(shaping.slice, [this], sliceOne(this.shape, at, range))[0]!;
+  }
+
+  /** `length` elements of `dim` from `start`, as a view. */
+  narrow(dim: number, { start, length }: { readonly start: number; readonly length: number }): Tensor {
+    const at = normalizeDim(dim, this.rank, "narrow");
+    const size = this.#sizeOfDim(at, "narrow");
+    const from = start < 0 ? start + size : start;
+    if (!Number.isInteger(from) || !Number.isInteger(length) || from < 0 || length < 0 || from + length > size) {
+      throw new IndexError(`Cannot narrow ${formatShapes([this.shape])}: a range within 0 … ${size} is needed, got ${start} + ${length}`);
+    }
+    return apply(shaping.slice, [this], sliceOne(this.shape, at, { start: from, step: 1, size: length }))[0]!;
+  }
+
+  /** The elements at one position of `dim`, without that dim, as a view. */
+  select(dim: number, index: number): Tensor {
+    const at = normalizeDim(dim, this.rank, "select");
+    const size = this.#sizeOfDim(at, "select");
+    if (!Number.isInteger(index) || index < -size || index >= size) {
+      throw new IndexError(`Cannot select ${formatShapes([this.shape])}: a position in ${-size} … ${size - 1} is needed, got ${index}`);
+    }
+    return tidy(() => this.narrow(at, { start: index, length: 1 }).squeeze(at));
+  }
+
+  /** The order of elements reversed along `dim` (default all), as a view with negative strides. */
+  flip(dim?: Dims): Tensor {
+    const dims = normalizeDims(dim, this.rank, "flip");
+    return apply(shaping.slice, [this], {
+      starts: this.shape.map((size, d) => dims.includes(d) ? Math.max(size - 1, 0) : 0),
+      steps: this.shape.map((_, d) => dims.includes(d) ? -1 : 1),
+      sizes: this.shape,
+    })[0]!;
+  }
+
+  /** Parts of `size` (the last may be smaller) or of the given sizes along `dim` (default 0), as views. */
+  split(size: number | readonly number[], { dim = 0 }: { readonly dim?: number } = {}): Tensor[] {
+    const at = normalizeDim(dim, this.rank, "split");
+    const total = this.#sizeOfDim(at, "split");
+    if (typeof size === "number" && !(Number.isInteger(size) && size > 0)) {
+      throw new ArgumentError(`Cannot split ${formatShapes([this.shape])}: a positive whole size is needed, got ${size}`);
+    }
+    const sizes = typeof size !== "number"
+      ? size
+      : Array.from({ length: Math.max(1, Math.ceil(total / size)) }, (_, part) => Math.min(size, total - part * size));
+    if (sizes.reduce((a, b) => a + b, 0) !== total) {
+      throw new ShapeError(
+        `Cannot split ${formatShapes([this.shape])}: sizes that add up to ${total} are needed, got [${sizes.join(", ")}]`,
+        {
+          op: "split",
+          shapes: [this.shape],
+        },
+      );
+    }
+    let start = 0;
+    return sizes.map((length) => {
+      const part = this.narrow(at, { start, length });
+      start += length;
+      return part;
+    });
+  }
+
+  /** At most `count` parts of equal size (the last may be smaller) along `dim` (default 0), as views. */
+  chunk(count: number, { dim = 0 }: { readonly dim?: number } = {}): Tensor[] {
+    if (!Number.isInteger(count) || count < 1) throw new ArgumentError(`Cannot chunk: a positive whole count is needed, got ${count}`);
+    const total = this.#sizeOfDim(normalizeDim(dim, this.rank, "chunk"), "chunk");
+    return this.split(Math.max(1, Math.ceil(total / count)), { dim });
+  }
+
+  /**
+   * With `value` around it: `padding` lists how many before and after, from the last dim backwards, as in PyTorch; negative numbers cut
+   * off.
+   */
+  pad(padding: readonly number[], { value = 0 }: { readonly value?: number } = {}): Tensor {
+    if (padding.length % 2 !== 0 || padding.length > 2 * this.rank || padding.some((n) => !Number.isInteger(n))) {
+      throw new ArgumentError(
+        `Cannot pad ${formatShapes([this.shape])}: whole pairs (before, after) for at most ${this.rank} dims are needed, got [${
+          padding.join(", ")
+        }]`,
+      );
+    }
+    const pairs = this.shape.map((_, dim) => {
+      const at = 2 * (this.rank - 1 - dim);
+      return [padding[at] ?? 0, padding[at + 1] ?? 0] as const;
+    });
+    const sizes = this.shape.map((size, dim) => size + pairs[dim]![0] + pairs[dim]![1]);
+    if (sizes.some((size) => size < 0)) {
+      throw new ShapeError(`Cannot pad ${formatShapes([this.shape])}: no size below 0 is needed, got [${sizes.join(", ")}]`, {
+        op: "pad",
+        shapes: [this.shape],
+      });
+    }
+    return tidy(() => {
+      const cut = pairs.reduce<Tensor>((x, [before, after], dim) => {
+        if (before >= 0 && after >= 0) return x;
+        return x.slice(dim, { start: Math.max(0, -before), end: x.shape[dim]! + Math.min(0, after) });
+      }, this);
+      const starts = pairs.map(([before]) => Math.max(0, before));
+      const steps = cut.shape.map(() => 1);
+      return apply(shaping.place, [cut], { starts, steps, sizes: cut.shape, shape: sizes, value })[0]!;
+    });
+  }
+
+  /** A view of the same elements under a new handle, recorded. */
+  alias(): Tensor {
+    return apply(shaping.alias, [this], {})[0]!;
+  }
+
+  /** This tensor if its elements lie row-major, else a copy that does. */
+  contiguous(): Tensor {
+    return this.isContiguous ? this.alias() : this.clone();
+  }
+
+  /** A copy. */
+  clone(): Tensor {
+    return apply(shaping.copy, [this], {})[0]!;
+  }
+
+  /** The values in another type; the tensor itself when it already has it. Floats become whole numbers by truncation and clamping. */
+  to(dtype: DType): Tensor {
+    if (dtype === this.dtype) return this;
+    return apply(shaping.castTo, [this], { dtype })[0]!;
+  }
+
+  /** A copy on another device (without history); the tensor itself when it is already there. Waits for the values. */
+  async toDevice(device: DeviceName): Promise<Tensor> {
+    const target = getDevice(device);
+    if (target === this.#storage.device) return this;
+    const values = await readRaw([this]);
+    const out = fromBytes(target, this.dtype, this.shape, values[0]!);
+    return this.#requiresGrad && this.isLeaf ? out.requiresGrad_() : out;
+  }
+
+  // ---- indexing -------------------------------------------------------------------------------------------------
+
+  /**
+   * out[i][j] = x[index[i][j]][j] for dim 0, and likewise for other dims; the index has x's rank and gives the shape.
+   *
+   * @throws IndexError for a position outside the dim (on a GPU: at the next read).
+   */
+  gather(dim: number, index: Tensor): Tensor {
+    return apply(indexing.gather, [this, index], { dim: normalizeDim(dim, this.rank, "gather") })[0]!;
+  }
+
+  /** This tensor with `src` added at the places that `index` names along `dim`; deterministic. */
+  scatterAdd(dim: number, index: Tensor, src: Tensor): Tensor {
+    return this.scatter(dim, { index, src, combine: "sum" });
+  }
+
+  /** This tensor with `src` combined in at the places that `index` names along `dim`. */
+  scatter(dim: number, { index, src, combine = "replace" }: ScatterOptions): Tensor {
+    return apply(indexing.scatter, [this, index, src], { dim: normalizeDim(dim, this.rank, "scatter"), combine })[0]!;
+  }
+
+  /** The slices of `dim` that a 1-d int32 index names, in its order. */
+  indexSelect(dim: number, index: Tensor): Tensor {
+    const at = normalizeDim(dim, this.rank, "indexSelect");
+    if (index.rank !== 1) {
+      throw new ShapeError(`Cannot indexSelect ${formatShapes([this.shape, index.shape])}: a 1-d index is needed`, {
+        op: "indexSelect",
+        shapes: [this.shape, index.shape],
+      });
+    }
+    return tidy(() => {
+      const shape = this.shape.map((size, dim) => dim === at ? index.shape[0]! : size);
+      return this.gather(at, index.reshape(shape.map((size, dim) => dim === at ? size : 1)).expand(shape));
+    });
+  }
+
+  /**
+   * Class numbers as vectors: 1 at the class, 0 elsewhere, along a new last dim.
+   *
+   * @throws IndexError for a class outside 0 … classes-1 (on a GPU: at the next read).
+   */
+  oneHot(classes: number, { dtype = "float32" }: { readonly dtype?: DType } = {}): Tensor {
+    return tidy(() => {
+      const index = this.to("int32").unsqueeze(-1);
+      const shape = [...this.shape, classes];
+      return this.newZeros(shape, dtype).scatter(-1, { index, src: this.newFull(index.shape, 1, dtype) });
+    });
+  }
+
+  // ---- new tensors like this one --------------------------------------------------------------------------------
+
+  /** Zeros on the same device, of the same type unless told. */
+  newZeros(shape: readonly number[], dtype: DType = this.dtype): Tensor {
+    return this.newFull(shape, 0, dtype);
+  }
+
+  /** One value everywhere, on the same device, of the same type unless told. */
+  newFull(shape: readonly number[], value: number, dtype: DType = this.dtype): Tensor {
+    return full(this.#storage.device, dtype, shape, value);
+  }
+
+  /** Zeros of the same shape, type and device. */
+  zerosLike(): Tensor {
+    return this.newZeros(this.shape);
+  }
+
+  /** Ones of the same shape, type and device. */
+  onesLike(): Tensor {
+    return this.newFull(this.shape, 1);
+  }
+
+  /** The sum over what broadcasting from `shape` to this tensor's shape stretched. */
+  sumTo(shape: readonly number[]): Tensor {
+    if (sameShape(this.shape, shape)) return this;
+    const lead = this.rank - shape.length;
+    const dims = this.shape.flatMap((size, dim) => dim < lead || (shape[dim - lead] === 1 && size !== 1) ? [dim] : []);
+    return tidy(() => this.sum(dims, { keepDim: true }).reshape(shape));
+  }
+
+  // ---- in place, under noGrad -----------------------------------------------------------------------------------
+
+  /** Adds in place. */
+  add_(other: Tensor | number): this {
+    return this.#inPlace(binary.add, other);
+  }
+
+  /** Subtracts in place. */
+  sub_(other: Tensor | number): this {
+    return this.#inPlace(binary.sub, other);
+  }
+
+  /** Multiplies in place. */
+  mul_(other: Tensor | number): this {
+    return this.#inPlace(binary.mul, other);
+  }
+
+  /** Divides in place. */
+  div_(other: Tensor | number): this {
+    return this.#inPlace(binary.div, other);
+  }
+
+  /** Overwrites with another tensor's values, broadcast and converted. */
+  copy_(source: Tensor): this {
+    const from = shaping.expand.view(source, { shape: broadcastShapes([this.shape, source.shape], "copy_") });
+    this.#checkInPlace("copy_", from.shape, [source]);
+    const launch = shaping.copyLaunch({ ...source.view("copy_"), ...from }, this.view("copy_"));
+    this.#storage.device.backend.run(launch.kernel, launch.inputs, launch.outputs, []);
+    this.#storage.version++;
+    return this;
+  }
+
+  /** Overwrites with one value. */
+  fill_(value: number): this {
+    this.#checkInPlace("fill_", this.shape, []);
+    const { kernel, outputs, scalars } = shaping.fillLaunch(this.view("fill_"), value);
+    this.#storage.device.backend.run(kernel, [], outputs, scalars!);
+    this.#storage.version++;
+    return this;
+  }
+
+  /** Overwrites with zeros. */
+  zero_(): this {
+    return this.fill_(0);
+  }
+
+  #inPlace(op: typeof binary.add, other: Tensor | number): this {
+    const operands = typeof other === "number" ? [this] : [this, other];
+    const attributes = typeof other === "number" ? { right: other } : binary.tensorsOnly;
+    const [meta] = op.infer(operands, attributes);
+    if (meta!.dtype !== this.dtype) {
+      throw new DTypeError(`Cannot ${op.name}_ in place: a result of type ${this.dtype} is needed, got ${meta!.dtype}`, {
+        op: `${op.name}_`,
+      });
+    }
+    this.#checkInPlace(`${op.name}_`, meta!.shape, operands);
+    const views = operands.map((operand) => operand.view(op.name));
+    runLaunches(this.#storage.device, op.launch(views, [views[0]!], attributes));
+    this.#storage.version++;
+    return this;
+  }
+
+  #checkInPlace(op: string, result: readonly number[], operands: readonly Tensor[]): void {
+    this.#alive(op);
+    if (isGradEnabled()) throw new GradientError(`Cannot ${op}: operations in place are allowed only under noGrad(() => …)`);
+    sameDevice(op, [this, ...operands]);
+    if (!sameShape(result, this.shape)) {
+      throw new ShapeError(
+        `Cannot ${op} ${formatShapes([this.shape])}: a result of the same shape is needed, got ${formatShapes([result])}`,
+        {
+          op,
+          shapes: [this.shape, result],
+        },
+      );
+    }
+    if (this.strides.some((stride, dim) => stride === 0 && this.shape[dim]! > 1)) {
+      throw new ShapeError(`Cannot ${op} ${formatShapes([this.shape])}: an expanded tensor shares its elements, clone() it first`, {
+        op,
+        shapes: [this.shape],
+      });
+    }
+  }
+
+  // ---- internals ------------------------------------------------------------------------------------------------
+
+  /** Internal: what a kernel sees. */
+  view(op: string): View {
+    this.#alive(op);
+    return { storage: this.#storage.storage, dtype: this.dtype, shape: this.shape, strides: this.strides, offset: this.offset };
+  }
+
+  /** Internal: the storage and its device. */
+  storageOf(op: string): CountedStorage {
+    this.#alive(op);
+    return this.#storage;
+  }
+
+  /** Internal: a handle for the tape, in no scope, with the same history. */
+  savedAlias(): Tensor {
+    const saved = new Tensor(
+      { storage: this.#storage, dtype: this.dtype, shape: this.shape, strides: this.strides, offset: this.offset },
+      false,
+    );
+    saved.#edge = this.gradientEdge();
+    saved.#requiresGrad = this.#requiresGrad;
+    return saved;
+  }
+
+  /** Internal: marks the result of a recorded operation. */
+  recordedAs(node: TapeNode, index: number): void {
+    this.#edge = { node, index };
+    this.#requiresGrad = true;
+  }
+
+  #alive(op: string): void {
+    if (this.#disposedAt !== undefined) {
+      throw new DisposedError(
+        `Cannot ${op} a ${this.dtype} tensor of shape ${formatShapes([this.shape])}: it was freed by dispose() or by the end of a scope; ` +
+          "save it with keep(t) or scope.keep(t)",
+      );
+    }
+  }
+
+  #sizeOfDim(dim: number, op: string): number {
+    const size = this.shape[dim];
+    if (size === undefined) throw new ShapeError(`Cannot ${op} []: at least one dim is needed`, { op, shapes: [[]] });
+    return size;
+  }
+}
+
+/**
+ * Runs an operation and records it when a gradient may be asked for.
+ *
+ * @param op The operation's declaration.
+ * @param inputs Its tensors, on one device.
+ * @param attributes Its other arguments.
+ * @param device Where it runs when it has no inputs.
+ * @throws DeviceError when inputs live on different devices; DisposedError for a freed input; what the operation's rules throw.
+ */
+export function apply<Attributes>(op: Op<Attributes>, inputs: readonly Tensor[], attributes: Attributes, device?: Device): Tensor[] {
+  const outputs = execute(op, inputs, attributes, inputs.length === 0 ? device ?? getDevice() : sameDevice(op.name, inputs));
+  if (op.vjp !== null && isGradEnabled() && inputs.some((input) => input.requiresGrad)) record(op, inputs, outputs, attributes);
+  return outputs;
+}
+
+function execute<Attributes>(op: Op<Attributes>, inputs: readonly Tensor[], attributes: Attributes, device: Device): Tensor[] {
+  switch (op.kind) {
+    case "view": {
+      const [x] = inputs as [Tensor];
+      return [new Tensor({ storage: x.storageOf(op.name), dtype: x.dtype, ...op.view(x, attributes) })];
+    }
+    case "compute":
+      return noGrad(() => tidy(() => [...op.compute(inputs, attributes)]));
+    case "kernel": {
+      const views = inputs.map((input) => input.view(op.name));
+      const outputs = op.infer(inputs, attributes).map(({ dtype, shape }) => allocate(device, dtype, shape, op.name));
+      try {
+        runLaunches(device, op.launch(views, outputs.map((output) => output.view(op.name)), attributes));
+      } catch (error) {
+        for (const output of outputs) output.dispose();
+        throw error;
+      }
+      return outputs;
+    }
+  }
+}
+
+function runLaunches(device: Device, launches: ReturnType<Extract<Op<never>, { kind: "kernel" }>["launch"]>): void {
+  for (const { kernel, inputs, outputs, scalars = [] } of Array.isArray(launches) ? launches : [launches]) {
+    device.backend.run(kernel, inputs, outputs, scalars);
+  }
+}
+
+/** Puts what the gradient needs on the tape. */
+function record<Attributes>(op: Op<Attributes>, inputs: readonly Tensor[], outputs: readonly Tensor[], attributes: Attributes): void {
+  const savedInputs = op.saves?.inputs === "all" ? inputs.map((_, position) => position) : op.saves?.inputs ?? [];
+  const saved = new Map<string, { tensor: Tensor; version: number }>();
+  const save = (name: string, tensor: Tensor) =>
+    saved.set(name, { tensor: tensor.savedAlias(), version: tensor.storageOf(op.name).version });
+  const restore = (name: string): Tensor => {
+    const { tensor, version } = saved.get(name)!;
+    if (tensor.storageOf(op.name).version !== version) {
+      throw new GradientError(
+        `Cannot compute the gradient of ${op.name}: its saved ${name.startsWith("x") ? "input" : "output"} of shape ` +
+          `${formatShapes([tensor.shape])} is needed as it was, but it has been changed in place since`,
+      );
+    }
+    return tensor;
+  };
+  const edges = inputs.map((input) => input.requiresGrad ? input.gradientEdge() : undefined);
+  const metas = inputs.map(({ shape, dtype }) => ({ shape, dtype }));
+  const outputMetas = outputs.map(({ shape, dtype }) => ({ shape, dtype }));
+  const device = outputs[0]!.storageOf(op.name).device;
+  const node = new TapeNode(op.name, edges, metas, (dys, createGraph) => {
+    if (createGraph && op.compose !== undefined) {
+      return differentiate(op.compose, inputs.map((_, position) => restore(`x${position}`)), attributes, dys);
+    }
+    return op.vjp!({
+      attributes,
+      dys,
+      get dy() {
+        return dys[0] ?? full(device, outputMetas[0]!.dtype, outputMetas[0]!.shape, 0);
+      },
+      x: (position) => restore(`x${position}`),
+      y: (position) => restore(`y${position}`),
+      inputs: metas,
+      needs: (position) => edges[position] !== undefined,
+      apply,
+    });
+  }, () => {
+    for (const { tensor } of saved.values()) tensor.dispose();
+    saved.clear();
+  });
+  outputs.forEach((output, index) => {
+    if (isFloat(output.dtype)) output.recordedAs(node, index);
+  });
+  for (const position of savedInputs) save(`x${position}`, inputs[position]!);
+  for (const position of op.saves?.outputs ?? []) save(`y${position}`, outputs[position]!);
+  currentScope()?.user?.add(node);
+}
+
+/** The gradients of a composed definition, themselves recorded. */
+function differentiate<Attributes>(
+  compose: NonNullable<Op<Attributes>["compose"]>,
+  inputs: readonly Tensor[],
+  attributes: Attributes,
+  dys: readonly (Tensor | undefined)[],
+): (Tensor | undefined)[] {
+  const fresh = inputs.map((input) => input.requiresGrad ? input.alias() : input);
+  const outputs = compose(fresh, attributes);
+  const flowing = outputs.flatMap((output, position) => dys[position] === undefined ? [] : [{ output, gradient: dys[position] }]);
+  return gradients(flowing.map(({ output }) => output), fresh, flowing.map(({ gradient }) => ({ gradient, createGraph: true })));
+}
+
+/** The one device of all tensors. */
+function sameDevice(op: string, tensors: readonly Tensor[]): Device {
+  const { device } = tensors[0]!.storageOf(op);
+  for (const tensor of tensors) {
+    if (tensor.storageOf(op).device !== device) {
+      throw new DeviceError(
+        `Cannot ${op}: tensors on one device are needed, got ${device.name} and ${tensor.device}; move one with toDevice`,
+      );
+    }
+  }
+  return device;
+}
+
+/** Internal: a tensor with memory of undefined content. */
+export function allocate(device: Device, dtype: DType, shape: readonly number[], op: string): Tensor {
+  if (!device.backend.supports(dtype)) {
+    throw new DTypeError(`Cannot ${op}: a type that ${device.name} supports is needed, got ${dtype}`, { op, shapes: [shape] });
+  }
+  const storage = new CountedStorage(device, sizeOf(shape) * byteSize[dtype]);
+  return new Tensor({ storage, dtype, shape, strides: contiguousStrides(shape), offset: 0 });
+}
+
+/** Internal: a tensor with the given elements. */
+export function fromBytes(device: Device, dtype: DType, shape: readonly number[], values: ArrayBufferView): Tensor {
+  const out = allocate(device, dtype, shape, "tensor");
+  if (values.byteLength > 0) device.backend.write(out.view("tensor").storage, 0, values);
+  return out;
+}
+
+/** Internal: a tensor of one value. */
+export function full(device: Device, dtype: DType, shape: readonly number[], value: number): Tensor {
+  const out = allocate(device, dtype, shape, "full");
+  runLaunches(device, shaping.fillLaunch(out.view("full"), value));
+  return out;
+}
+
+/**
+ * Reads several tensors with one wait.
+ *
+ * @returns Their values, row-major, in the order given.
+ */
+export function read(...tensors: readonly Tensor[]): Promise<HostArray[]> {
+  return readTensors(tensors);
+}
+
+async function readTensors(tensors: readonly Tensor[]): Promise<HostArray[]> {
+  const raw = await readRaw(tensors);
+  return raw.map((values, position) => tensors[position]!.dtype === "bool" ? Uint8Array.from(values) : values);
+}
+
+/** The elements as they are stored, one wait per device. */
+async function readRaw(tensors: readonly Tensor[]): Promise<TypedArray[]> {
+  const whole = noGrad(() => tensors.map((tensor) => tensor.isContiguous ? tensor : tensor.clone()));
+  const places = whole.map((tensor) => ({ tensor, storage: tensor.storageOf("read") }));
+  const out = new Array<TypedArray>(tensors.length);
+  try {
+    for (const device of new Set(places.map(({ storage }) => storage.device))) {
+      const here = places.map((place, position) => ({ ...place, position })).filter(({ storage }) => storage.device === device);
+      const buffers = await device.backend.read(here.map(({ tensor, storage }) => ({
+        storage: storage.storage,
+        byteOffset: tensor.offset * byteSize[tensor.dtype],
+        byteLength: tensor.size * byteSize[tensor.dtype],
+      })));
+      here.forEach(({ tensor, position }, n) => out[position] = typedArray(tensor.dtype, buffers[n]!));
+    }
+  } finally {
+    whole.forEach((tensor, position) => tensor !== tensors[position] && tensor.dispose());
+  }
+  if (needsTurn()) await new Promise((resolve) => setTimeout(resolve, 0));
+  return out;
+}
+
+function one(op: typeof unary.neg, x: Tensor, parameters: readonly number[] = []): Tensor {
+  return apply(op, [x], parameters)[0]!;
+}
+
+function combine(op: typeof binary.add, a: Tensor, b: Tensor | number): Tensor {
+  return typeof b === "number" ? apply(op, [a], { right: b })[0]! : apply(op, [a, b], binary.tensorsOnly)[0]!;
+}
+
+function reduce(op: typeof reduction.sum, x: Tensor, dim: Dims | undefined, { keepDim = false }: KeepDimOptions): Tensor {
+  return apply(op, [x], { dims: normalizeDims(dim, x.rank, op.name), keepDim })[0]!;
+}
+
+/** A 0-d tensor for a number that meets another number. */
+function scalarLike(x: Tensor, value: number, other: number): Tensor {
+  return x.newFull([], value, Number.isInteger(value) && Number.isInteger(other) ? "int32" : floatType("bool"));
+}
+
+/** Runs an operation on the last dim along another one. */
+function alongLast(x: Tensor, dim: number, op: string, run: (moved: Tensor) => Tensor): Tensor {
+  const at = normalizeDim(dim, x.rank, op);
+  if (x.rank === 0) return x.clone();
+  if (at === x.rank - 1) return run(x);
+  return tidy(() => run(x.transpose(at, -1)).transpose(at, -1));
+}
+
+/** Start, step and size within a dim, Python's rules. */
+function resolveSlice({ start, end, step = 1 }: SliceOptions, size: number): { start: number; step: number; size: number } {
+  if (!Number.isInteger(step) || step === 0) throw new ArgumentError(`Cannot slice: a whole step other than 0 is needed, got ${step}`);
+  const [low, high] = step > 0 ? [0, size] : [-1, size - 1];
+  const place = (position: number | undefined, fallback: number): number => {
+    if (position === undefined) return fallback;
+    if (!Number.isInteger(position)) throw new ArgumentError(`Cannot slice: whole positions are needed, got ${position}`);
+    return Math.min(high, Math.max(low, position < 0 ? position + size : position));
+  };
+  const from = place(start, step > 0 ? low : high);
+  const to = place(end, step > 0 ? high : low);
+  return { start: from, step, size: Math.max(0, Math.ceil((to - from) / step)) };
+}
+
+function sliceOne(shape: readonly number[], at: number, range: { start: number; step: number; size: number }): shaping.SliceAttributes {
+  return {
+    starts: shape.map((_, dim) => dim === at ? range.start : 0),
+    steps: shape.map((_, dim) => dim === at ? range.step : 1),
+    sizes: shape.map((size, dim) => dim === at ? range.size : size),
+  };
+}
+
+function nest(values: HostArray, shape: readonly number[]): NestedNumbers {
+  let position = 0;
+  function level(dim: number): NestedNumbers {
+    if (dim === shape.length) return values[position++]!;
+    return Array.from({ length: shape[dim]! }, () => level(dim + 1));
+  }
+  return level(0);
+}
