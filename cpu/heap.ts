@@ -18,11 +18,18 @@ export interface HeapOptions {
 
 interface Slab {
   readonly start: number;
-  readonly sizeClass: number;
   readonly blockBytes: number;
+  /** The free blocks of its size class, in every slab. */
+  readonly free: FreeBlocks;
   /** 1 for each block handed out. */
   readonly used: Uint8Array;
   inUse: number;
+}
+
+/** A stack of addresses. Its array never shrinks: an array that follows its length would be reallocated over and over. */
+interface FreeBlocks {
+  readonly pointers: number[];
+  count: number;
 }
 
 interface Range {
@@ -30,8 +37,10 @@ interface Range {
   bytes: number;
 }
 
-const pageBytes = 4096;
-const slabBytes = 262144;
+const pageShift = 12;
+const pageBytes = 1 << pageShift;
+const slabShift = 18;
+const slabBytes = 1 << slabShift;
 const wasmPageBytes = 65536;
 const maximumPages = 65536;
 const initialPages = 256;
@@ -41,8 +50,7 @@ const smallClasses = sizeClassUp(largestSmallBlock) + 1;
 const growthBytes = 8 * 1048576;
 
 /**
- * A heap on one WebAssembly memory. Addresses are byte offsets, aligned to 64 bytes up to blocks of 256 bytes' classes and at least to 16,
- * never 0.
+ * A heap on one WebAssembly memory. Addresses are byte offsets, aligned to 16 bytes (from 256 bytes on to 64), never 0.
  *
  * @example
  * ```ts
@@ -79,9 +87,9 @@ export class Heap {
   #bytes = 0;
   #reserved = 0;
   /** Free blocks of each small size class. */
-  readonly #small: number[][] = Array.from({ length: smallClasses }, () => []);
+  readonly #small: readonly FreeBlocks[] = Array.from({ length: smallClasses }, () => ({ pointers: [], count: 0 }));
   /** The slab at each 256 KiB of the memory. */
-  readonly #slabs: (Slab | undefined)[] = [];
+  readonly #slabs: (Slab | undefined)[] = new Array(maximumPages * wasmPageBytes / slabBytes).fill(undefined);
   /** Pages of the large block that starts at each page; 0 where none does. */
   #pages = new Uint32Array(0);
   /** Freed large blocks by their number of pages. */
@@ -131,15 +139,16 @@ export class Heap {
   alloc(bytes: number): number {
     if (!(bytes <= largestSmallBlock)) return this.#allocLarge(bytes);
     const sizeClass = sizeClassUp(bytes);
-    const list = this.#small[sizeClass]!;
-    if (list.length === 0) this.#addSlab(sizeClass, list, bytes);
-    const pointer = list[list.length - 1]!;
-    const slab = this.#slabs[pointer >>> 18]!;
-    if (this.#bytes + slab.blockBytes > this.budget) throw this.#outOfMemory(bytes);
-    list.length--;
-    slab.used[(pointer - slab.start) / slab.blockBytes] = 1;
+    const free = this.#small[sizeClass]!;
+    if (free.count === 0) this.#addSlab(sizeClass, free, bytes);
+    const pointer = free.pointers[free.count - 1]!;
+    const slab = this.#slabs[pointer >>> slabShift]!;
+    const { blockBytes } = slab;
+    if (this.#bytes + blockBytes > this.budget) throw this.#outOfMemory(bytes);
+    free.count--;
+    slab.used[(pointer - slab.start) / blockBytes] = 1;
     slab.inUse++;
-    this.#bytes += slab.blockBytes;
+    this.#bytes += blockBytes;
     return pointer;
   }
 
@@ -149,41 +158,47 @@ export class Heap {
    * @throws ArgumentError when no block in use starts there: a double free, or not an address from {@link alloc}.
    */
   free(pointer: number): void {
-    const slab = this.#slabs[pointer >>> 18];
+    const slab = this.#slabs[pointer >>> slabShift];
     if (slab === undefined) return this.#freeLarge(pointer);
-    const block = (pointer - slab.start) / slab.blockBytes;
-    if (slab.used[block] !== 1) throw notInUse(pointer);
-    slab.used[block] = 0;
+    const { blockBytes, used, free } = slab;
+    const block = (pointer - slab.start) / blockBytes;
+    if (used[block] !== 1) throw notInUse(pointer);
+    used[block] = 0;
     slab.inUse--;
-    this.#bytes -= slab.blockBytes;
-    this.#small[slab.sizeClass]!.push(pointer);
+    this.#bytes -= blockBytes;
+    free.pointers[free.count++] = pointer;
   }
 
   /** Merges everything that is free, so that it can serve any request; WebAssembly memory itself never shrinks. */
   trim(): void {
-    for (let at = 0; at < this.#slabs.length; at++) {
-      const slab = this.#slabs[at];
-      if (slab === undefined || slab.inUse > 0) continue;
+    const empty = new Set<number>();
+    this.#slabs.forEach((slab, at) => {
+      if (slab === undefined || slab.inUse > 0) return;
       this.#slabs[at] = undefined;
-      const end = slab.start + slabBytes;
-      const list = this.#small[slab.sizeClass]!;
-      this.#small[slab.sizeClass] = list.filter((pointer) => pointer < slab.start || pointer >= end);
-      this.#release([{ start: slab.start, bytes: slabBytes }]);
+      empty.add(at);
+    });
+    if (empty.size > 0) {
+      for (const free of this.#small) {
+        const kept = free.pointers.slice(0, free.count).filter((pointer) => !empty.has(pointer >>> slabShift));
+        kept.forEach((pointer, at) => free.pointers[at] = pointer);
+        free.count = kept.length;
+      }
+      this.#release([...empty].map((at) => ({ start: at * slabBytes, bytes: slabBytes })));
     }
     this.#merge();
   }
 
-  #addSlab(sizeClass: number, list: number[], bytes: number): void {
+  #addSlab(sizeClass: number, free: FreeBlocks, bytes: number): void {
     const start = this.#take(slabBytes, slabBytes);
     if (start === 0) throw this.#outOfMemory(bytes);
     const blockBytes = classBytes(sizeClass);
     const blocks = Math.floor(slabBytes / blockBytes);
-    this.#slabs[start >>> 18] = { start, sizeClass, blockBytes, used: new Uint8Array(blocks), inUse: 0 };
-    for (let block = blocks - 1; block >= 0; block--) list.push(start + block * blockBytes);
+    this.#slabs[start >>> slabShift] = { start, blockBytes, free, used: new Uint8Array(blocks), inUse: 0 };
+    for (let block = blocks - 1; block >= 0; block--) free.pointers[free.count++] = start + block * blockBytes;
   }
 
   #allocLarge(bytes: number): number {
-    if (!Number.isFinite(bytes)) throw this.#outOfMemory(bytes);
+    if (!(bytes <= maximumPages * wasmPageBytes)) throw this.#outOfMemory(bytes);
     const size = classBytes(sizeClassUp(bytes));
     if (this.#bytes + size > this.budget) throw this.#outOfMemory(bytes);
     const pages = size / pageBytes;
@@ -196,15 +211,15 @@ export class Heap {
       pointer = this.#take(size, pageBytes);
       if (pointer === 0) throw this.#outOfMemory(bytes);
     }
-    this.#pages[pointer >>> 12] = pages;
+    this.#pages[pointer >>> pageShift] = pages;
     this.#bytes += size;
     return pointer;
   }
 
   #freeLarge(pointer: number): void {
-    const pages = pointer % pageBytes === 0 ? this.#pages[pointer >>> 12] ?? 0 : 0;
+    const pages = pointer % pageBytes === 0 ? this.#pages[pointer >>> pageShift] ?? 0 : 0;
     if (pages === 0) throw notInUse(pointer);
-    this.#pages[pointer >>> 12] = 0;
+    this.#pages[pointer >>> pageShift] = 0;
     const size = pages * pageBytes;
     this.#bytes -= size;
     this.#waitingBytes += size;
@@ -257,7 +272,7 @@ export class Heap {
     const before = this.memory.buffer.byteLength;
     const room = maximumPages * wasmPageBytes - before;
     const wanted = Math.min(room, roundUp(Math.max(bytes, growthBytes, Math.floor(before / 4)), wasmPageBytes));
-    if (wanted < bytes && !(wanted > 0)) return false;
+    if (wanted === 0) return false;
     try {
       this.memory.grow(wanted / wasmPageBytes);
     } catch {
@@ -303,15 +318,9 @@ export class Heap {
 /** The class of the smallest block that holds `bytes`: 64, 80, 96, 112, 128, 160 …, four per octave. */
 function sizeClassUp(bytes: number): number {
   if (bytes <= smallestBlock) return 0;
-  // Between 2^e and 2^(e+1) the classes are 2^e (1 + q/4).
-  const octave = largestExponent(bytes - 1);
-  const quarter = Math.ceil((bytes / 2 ** octave - 1) * 4);
-  return (octave - 6) * 4 + quarter;
-}
-
-/** The exponent of the power of two at or below a whole number from 1. */
-function largestExponent(value: number): number {
-  return value < 4294967296 ? 31 - Math.clz32(value) : Math.floor(Math.log2(value));
+  // Between 2^e and 2^(e+1) the classes are 2^e (1 + q/4): the three highest bits of the last byte's number.
+  const octave = 31 - Math.clz32(bytes - 1);
+  return (octave - 6) * 4 + ((bytes - 1) >>> (octave - 2)) - 3;
 }
 
 function classBytes(sizeClass: number): number {

@@ -6,22 +6,18 @@
 import type { TypedArray } from "../../tensor/dtype.ts";
 import type { Expr } from "../../tensor/expr.ts";
 import type { MapKernel, ReduceKernel, RowKernel } from "../../tensor/kernel.ts";
-import { contiguousStrides, sizeOf } from "../../tensor/shape.ts";
+import { sizeOf } from "../../tensor/shape.ts";
 import { combineRow } from "./combine.ts";
-import { loopOf } from "./expression.ts";
-import { eachLine, mergeDims, type Strided } from "./strided.ts";
-
-const none: readonly never[] = [];
+import { type Loop, loopOf } from "./expression.ts";
+import { contiguous, eachLine, eachPosition, type Line, lineOf, mergeDims, store, type Strided, type Walk } from "./strided.ts";
 
 /** Runs a map kernel. */
 export function runMap(kernel: MapKernel, inputs: readonly Strided[], outputs: readonly Strided[], scalars: readonly number[]): void {
-  const shape = outputs[0]!.shape;
-  if (sizeOf(shape) === 0) return;
-  evaluateOver(kernel.expr, shape, inputs, none, outputs, scalars);
+  evaluate(kernel.expr, outputs[0]!.shape, inputs, [], outputs, scalars);
 }
 
 /** Evaluates an expression at every element of a shape; `results` are what `result(slot)` reads. */
-export function evaluateOver(
+export function evaluate(
   expr: Expr,
   shape: readonly number[],
   inputs: readonly Strided[],
@@ -29,40 +25,8 @@ export function evaluateOver(
   outputs: readonly Strided[],
   scalars: readonly number[],
 ): void {
-  const loop = loopOf(expr);
   const views = [...inputs, ...results, ...outputs];
-  const walk = mergeDims(shape, views.map((view) => view.strides));
-  const last = walk.shape.length - 1;
-  const count = walk.shape[last] ?? 1;
-  const steps = walk.strides.map((list) => list[last] ?? 0);
-  const [inputData, resultData, outputData] = [inputs.map(dataOf), results.map(dataOf), outputs.map(dataOf)];
-  const firstOutput = inputs.length + results.length;
-  const inputSteps = steps.slice(0, inputs.length);
-  const resultSteps = steps.slice(inputs.length, firstOutput);
-  const outputSteps = steps.slice(firstOutput);
-  eachLine(walk.shape, walk.strides, views.map((view) => view.offset), (positions, line) => {
-    const inputAt = positions.slice(0, inputs.length);
-    const resultAt = positions.slice(inputs.length, firstOutput);
-    const outputAt = positions.slice(firstOutput);
-    loop(
-      count,
-      line * count,
-      scalars,
-      inputData,
-      inputAt,
-      inputSteps,
-      resultData,
-      resultAt,
-      resultSteps,
-      outputData,
-      outputAt,
-      outputSteps,
-    );
-  });
-}
-
-function dataOf(view: Strided): TypedArray {
-  return view.data;
+  new Evaluation(expr, shape, views, inputs.length, inputs.length + results.length).run(views.map((view) => view.offset), scalars);
 }
 
 /** Runs a reduce kernel: each row is evaluated into a buffer and combined there. */
@@ -73,170 +37,100 @@ export function runReduce(
   scalars: readonly number[],
 ): void {
   const { prologue, combine, epilogue, reduced } = kernel;
-  const rows = new Rows(inputs, reduced, inputs[0]!.shape);
-  const dtype = prologue.nodes[prologue.outputs[0]!]!.dtype;
-  const output = outputs[0]!;
-  const values = new Float64Array(rows.size);
-  const combined = new Float64Array(rows.count);
-  rows.each((row, positions) => {
-    rows.evaluate(prologue, positions, none, [values], [0], [rowSteps(rows)], scalars);
-    combined[row] = combineRow(combine, values, rows.size, dtype);
+  const [output, { outer, inner }] = [outputs[0]!, split(inputs[0]!.shape, reduced)];
+  const dtype = outputType(prologue);
+  const values = new Float64Array(sizeOf(inner));
+  const combined = contiguous(new Float64Array(sizeOf(outer)), dtype, output.shape);
+  const rowViews = [...inputs.map((view) => rowOf(view, reduced)), contiguous(values, dtype, inner)];
+  const row = new Evaluation(prologue, inner, rowViews, inputs.length, inputs.length);
+  const walk = { shape: outer, strides: [...inputs.map((view) => view.strides), outer.map(() => 0)] };
+  eachPosition(walk, outer.length, rowViews.map((view) => view.offset), (positions, at) => {
+    row.run(positions, scalars);
+    combined.data[at] = combineRow(combine, values, values.length, dtype);
   });
-  const result: Strided = { data: combined, dtype, shape: output.shape, strides: contiguousStrides(output.shape), offset: 0 };
-  if (rows.count === 0) return;
-  if (epilogue === undefined) copyResult(result, output);
-  else evaluateOver(epilogue, output.shape, [], [result], [output], scalars);
-}
-
-function copyResult(result: Strided, output: Strided): void {
-  eachLine(output.shape, [result.strides, output.strides], [result.offset, output.offset], ([from, to]) => {
-    const last = output.shape.length - 1;
-    const count = output.shape[last] ?? 1;
-    const step = output.strides[last] ?? 0;
-    for (let k = 0; k < count; k++) output.data[to! + k * step] = result.data[from! + k]!;
-  });
-}
-
-function rowSteps(rows: Rows): readonly number[] {
-  return contiguousStrides(rows.shape);
+  if (epilogue === undefined) store(combined.data, output);
+  else evaluate(epilogue, output.shape, [], [combined], [output], scalars);
 }
 
 /** Runs a row kernel. */
 export function runRow(kernel: RowKernel, inputs: readonly Strided[], outputs: readonly Strided[], scalars: readonly number[]): void {
-  const perElement = kernel.outputs.findIndex(({ per }) => per === "element");
-  const shape = inputs[0]?.shape ?? outputs[perElement]!.shape;
-  const rows = new Rows(inputs, kernel.reduced, shape);
-  const values = new Float64Array(rows.size);
-  const results = new Float64Array(kernel.stages.length);
-  const steps = rowSteps(rows);
-  const outer = shape.length - kernel.reduced;
-  const outputWalk = new OuterWalk(outputs, rows.outerShape);
-  rows.each((row, positions) => {
-    kernel.stages.forEach(({ combine, expr }, slot) => {
-      rows.evaluate(expr, positions, results, [values], [0], [steps], scalars);
-      results[slot] = combineRow(combine, values, rows.size, expr.nodes[expr.outputs[0]!]!.dtype);
+  const { stages, reduced } = kernel;
+  const shape = inputs[0]!.shape;
+  const { outer, inner } = split(shape, reduced);
+  const values = new Float64Array(sizeOf(inner));
+  const results = new Float64Array(stages.length);
+  const fixed = [...inputs.map((view) => rowOf(view, reduced)), ...stages.map((_, slot) => scalarView(results, slot))];
+  const steps = stages.map(({ combine, expr }) => {
+    const buffer = contiguous(values, outputType(expr), inner);
+    return { combine, dtype: buffer.dtype, row: new Evaluation(expr, inner, [...fixed, buffer], inputs.length, fixed.length) };
+  });
+  const stores = kernel.outputs.map(({ per, expr }, slot) => {
+    const view = outputs[slot]!;
+    const target = per === "element" ? rowOf(view, reduced) : scalarView(view.data, view.offset);
+    return new Evaluation(expr, per === "element" ? inner : [], [...fixed, target], inputs.length, fixed.length);
+  });
+  const still = outer.map(() => 0);
+  const walk = {
+    shape: outer,
+    strides: [...inputs.map((view) => view.strides), ...stages.map(() => still), ...outputs.map((view) => view.strides)],
+  };
+  const starts = [...fixed.map((view) => view.offset), ...outputs.map((view) => view.offset)];
+  eachPosition(walk, outer.length, starts, (positions) => {
+    const at = positions.slice(0, fixed.length + 1);
+    at[fixed.length] = 0;
+    steps.forEach(({ combine, dtype, row }, slot) => {
+      row.run(at, scalars);
+      results[slot] = combineRow(combine, values, values.length, dtype);
     });
-    const outputAt = outputWalk.at(row);
-    kernel.outputs.forEach(({ per, expr }, slot) => {
-      const output = outputs[slot]!;
-      if (per === "element") {
-        rows.evaluate(expr, positions, results, [output.data], [outputAt[slot]!], [output.strides.slice(outer)], scalars);
-      } else {
-        rows.evaluateOnce(expr, positions, results, output.data, outputAt[slot]!, scalars);
-      }
+    stores.forEach((evaluation, slot) => {
+      at[fixed.length] = positions[fixed.length + slot]!;
+      evaluation.run(at, scalars);
     });
   });
 }
 
-/** The rows of inputs that share a shape: its last `reduced` dims are the row. */
-class Rows {
-  readonly outerShape: readonly number[];
-  readonly shape: readonly number[];
-  readonly count: number;
-  readonly size: number;
-  readonly #inputs: readonly Strided[];
+function outputType(expr: Expr): Strided["dtype"] {
+  return expr.nodes[expr.outputs[0]!]!.dtype;
+}
+
+function split(shape: readonly number[], reduced: number): { outer: readonly number[]; inner: readonly number[] } {
+  const rank = shape.length - reduced;
+  return { outer: shape.slice(0, rank), inner: shape.slice(rank) };
+}
+
+/** The first row of a view: its last `reduced` dims. */
+function rowOf({ data, dtype, shape, strides, offset }: Strided, reduced: number): Strided {
+  const rank = shape.length - reduced;
+  return { data, dtype, shape: shape.slice(rank), strides: strides.slice(rank), offset };
+}
+
+/** One element, the same at every position of a row. */
+function scalarView(data: TypedArray, offset: number): Strided {
+  return { data, dtype: "float64", shape: [], strides: [], offset };
+}
+
+/** An expression prepared for views of one shape (scalar views stand still), to be run from different starts. */
+class Evaluation {
+  readonly #loop: Loop;
+  readonly #walk: Walk;
+  readonly #line: Line;
   readonly #data: readonly TypedArray[];
-  readonly #inner: readonly (readonly number[])[];
-  readonly #outerWalk: OuterWalk;
+  readonly #results: number;
+  readonly #outputs: number;
 
-  constructor(inputs: readonly Strided[], reduced: number, shape: readonly number[]) {
-    const outer = shape.length - reduced;
-    this.outerShape = shape.slice(0, outer);
-    this.shape = shape.slice(outer);
-    this.count = sizeOf(this.outerShape);
-    this.size = sizeOf(this.shape);
-    this.#inputs = inputs;
-    this.#data = inputs.map(dataOf);
-    this.#inner = inputs.map((view) => view.strides.slice(outer));
-    this.#outerWalk = new OuterWalk(inputs, this.outerShape);
+  constructor(expr: Expr, shape: readonly number[], views: readonly Strided[], results: number, outputs: number) {
+    this.#loop = loopOf(expr);
+    this.#walk = mergeDims(shape, views.map(({ strides }) => strides.length === shape.length ? strides : shape.map(() => 0)));
+    this.#line = lineOf(this.#walk);
+    this.#data = views.map((view) => view.data);
+    this.#results = results;
+    this.#outputs = outputs;
   }
 
-  each(visit: (row: number, positions: readonly number[]) => void): void {
-    for (let row = 0; row < this.count; row++) visit(row, this.#outerWalk.at(row));
-  }
-
-  /** Evaluates at every element of the row that starts at `positions`. */
-  evaluate(
-    expr: Expr,
-    positions: readonly number[],
-    results: readonly number[] | Float64Array,
-    outputs: readonly TypedArray[],
-    outputPositions: readonly number[],
-    outputStrides: readonly (readonly number[])[],
-    scalars: readonly number[],
-  ): void {
-    if (this.size === 0) return;
-    const loop = loopOf(expr);
-    const inputCount = this.#inputs.length;
-    const walk = mergeDims(this.shape, [...this.#inner, ...outputStrides]);
-    const last = walk.shape.length - 1;
-    const count = walk.shape[last] ?? 1;
-    const steps = walk.strides.map((list) => list[last] ?? 0);
-    const [inputSteps, outputSteps] = [steps.slice(0, inputCount), steps.slice(inputCount)];
-    const { arrays, slots, zeros } = resultArrays(results);
-    eachLine(walk.shape, walk.strides, [...positions, ...outputPositions], (at, line) => {
-      loop(
-        count,
-        line * count,
-        scalars,
-        this.#data,
-        at,
-        inputSteps,
-        arrays,
-        slots,
-        zeros,
-        outputs,
-        at.slice(inputCount),
-        outputSteps,
-      );
+  run(positions: readonly number[], scalars: readonly number[]): void {
+    const { count, steps } = this.#line;
+    eachLine(this.#walk, positions, (at, line) => {
+      this.#loop(count, line * count, scalars, this.#data, at, steps, this.#results, this.#outputs);
     });
-  }
-
-  /** Evaluates once per row, at its first element. */
-  evaluateOnce(
-    expr: Expr,
-    positions: readonly number[],
-    results: Float64Array,
-    output: TypedArray,
-    position: number,
-    scalars: readonly number[],
-  ): void {
-    const { arrays, slots, zeros } = resultArrays(results);
-    loopOf(expr)(1, 0, scalars, this.#data, positions, positions, arrays, slots, zeros, [output], [position], [0]);
-  }
-}
-
-function resultArrays(results: readonly number[] | Float64Array): {
-  arrays: readonly Float64Array[];
-  slots: readonly number[];
-  zeros: readonly number[];
-} {
-  const array = results instanceof Float64Array ? results : new Float64Array(results);
-  const slots = Array.from(array, (_, slot) => slot);
-  return { arrays: slots.map(() => array), slots, zeros: slots.map(() => 0) };
-}
-
-/** Where each row starts in each view. */
-class OuterWalk {
-  readonly #starts: readonly number[];
-  readonly #strides: readonly (readonly number[])[];
-  readonly #shape: readonly number[];
-
-  constructor(views: readonly Strided[], shape: readonly number[]) {
-    this.#starts = views.map((view) => view.offset);
-    this.#strides = views.map((view) => view.strides);
-    this.#shape = shape;
-  }
-
-  at(row: number): number[] {
-    const positions = [...this.#starts];
-    let rest = row;
-    for (let dim = this.#shape.length - 1; dim >= 0; dim--) {
-      const size = this.#shape[dim]!;
-      const coordinate = rest % size;
-      rest = (rest - coordinate) / size;
-      for (let at = 0; at < positions.length; at++) positions[at]! += coordinate * this.#strides[at]![dim]!;
-    }
-    return positions;
   }
 }

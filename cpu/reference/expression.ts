@@ -8,22 +8,19 @@ import type { Expr, ExprNode } from "../../tensor/expr.ts";
 import { castValue, scalarOps, wrap } from "../../tensor/scalar.ts";
 
 /**
- * Evaluates an expression for `count` elements. Input, result and output arrays come with the position of their first element and the
- * step to the next; `index` is the index of the first element. All of an element is computed before any of it is stored.
+ * Evaluates an expression for `count` elements, of which the first has the given `index`. Of each array, in the order inputs, results,
+ * outputs, come the data, the position of the first element and the step to the next; `results` and `outputs` say where in the list those
+ * begin. All of an element is computed before any of it is stored, so that an output may lie on an input.
  */
 export type Loop = (
   count: number,
   index: number,
   scalars: readonly number[],
-  inputs: readonly TypedArray[],
-  inputPositions: readonly number[],
-  inputSteps: readonly number[],
-  results: readonly TypedArray[],
-  resultPositions: readonly number[],
-  resultSteps: readonly number[],
-  outputs: readonly TypedArray[],
-  outputPositions: readonly number[],
-  outputSteps: readonly number[],
+  data: readonly TypedArray[],
+  positions: readonly number[],
+  steps: readonly number[],
+  results: number,
+  outputs: number,
 ) => void;
 
 const loops = new Map<string, Loop>();
@@ -34,21 +31,6 @@ export function loopOf(expr: Expr): Loop {
   if (loop === undefined) loops.set(expr.key, loop = compile(expr));
   return loop;
 }
-
-const parameters = [
-  "count",
-  "index",
-  "scalars",
-  "inputs",
-  "inputPositions",
-  "inputSteps",
-  "results",
-  "resultPositions",
-  "resultSteps",
-  "outputs",
-  "outputPositions",
-  "outputSteps",
-];
 
 /** What generated code may call. */
 const library = {
@@ -61,50 +43,42 @@ const library = {
 };
 
 function compile(expr: Expr): Loop {
-  const inputs = slots(expr, "input");
-  const results = slots(expr, "result");
-  const lines: string[] = [];
-  const steps: string[] = [];
-  for (const [list, name] of [[inputs, "input"], [results, "result"]] as const) {
-    for (const slot of list) {
-      lines.push(`const ${name}${slot} = ${name}s[${slot}], ${name}Step${slot} = ${name}Steps[${slot}];`);
-      lines.push(`let ${name}At${slot} = ${name}Positions[${slot}];`);
-      steps.push(`${name}At${slot} += ${name}Step${slot};`);
-    }
-  }
-  expr.outputs.forEach((_, slot) => {
-    lines.push(`const output${slot} = outputs[${slot}], outputStep${slot} = outputSteps[${slot}];`);
-    lines.push(`let outputAt${slot} = outputPositions[${slot}];`);
-    steps.push(`outputAt${slot} += outputStep${slot};`);
-  });
+  const before: string[] = [];
   const body: string[] = [];
+  const after: string[] = [];
+  function declare(name: string, place: string): void {
+    before.push(`const ${name} = data[${place}], ${name}Step = steps[${place}];`, `let ${name}At = positions[${place}];`);
+    after.push(`${name}At += ${name}Step;`);
+  }
+  for (const slot of slots(expr, "input")) declare(`input${slot}`, `${slot}`);
+  for (const slot of slots(expr, "result")) declare(`result${slot}`, `results + ${slot}`);
+  expr.outputs.forEach((_, slot) => declare(`output${slot}`, `outputs + ${slot}`));
   expr.nodes.forEach((node, at) => {
-    const target = node.kind === "scalar" || node.kind === "constant" ? lines : body;
-    target.push(`const v${at} = ${emit(node, expr.nodes)};`);
+    const fixed = node.kind === "scalar" || node.kind === "constant";
+    (fixed ? before : body).push(`const v${at} = ${emit(node, expr.nodes)};`);
   });
-  expr.outputs.forEach((at, slot) => body.push(`output${slot}[outputAt${slot}] = v${at};`));
-  const used = [...new Set(expr.nodes.flatMap((node) => node.kind === "op" ? [node.op] : []))];
+  expr.outputs.forEach((at, slot) => body.push(`output${slot}[output${slot}At] = v${at};`));
+  const calls = new Set(expr.nodes.flatMap((node) => node.kind === "op" ? [node.op] : []));
   const source = `const { castValue, wrap, fround, half, imul, rows } = library;
-${used.map((op) => `const op_${op} = rows.${op};`).join("\n")}
-return function (${parameters.join(", ")}) {
-${lines.join("\n")}
+${[...calls].map((op) => `const ${op}Of = rows.${op};`).join("\n")}
+return function (count, index, scalars, data, positions, steps, results, outputs) {
+${before.join("\n")}
 for (let k = 0; k < count; k++) {
-${body.join("\n")}
-${steps.join("\n")}
+${[...body, ...after].join("\n")}
 }
 };`;
   return new Function("library", source)(library) as Loop;
 }
 
-function slots(expr: Expr, kind: "input" | "result"): number[] {
-  return [...new Set(expr.nodes.flatMap((node) => node.kind === kind ? [node.slot] : []))];
+function slots(expr: Expr, kind: "input" | "result"): Set<number> {
+  return new Set(expr.nodes.flatMap((node) => node.kind === kind ? [node.slot] : []));
 }
 
 function emit(node: ExprNode, nodes: readonly ExprNode[]): string {
   switch (node.kind) {
     case "input":
     case "result":
-      return `${node.kind}${node.slot}[${node.kind}At${node.slot}]`;
+      return `${node.kind}${node.slot}[${node.kind}${node.slot}At]`;
     case "scalar":
       return `wrap(scalars[${node.slot}], "${node.dtype}")`;
     case "constant":
@@ -150,7 +124,7 @@ function emitOp(op: string, args: readonly string[], argType: DType, dtype: DTyp
   const operator = operators[op];
   if (operator !== undefined) return emitWrap(`${a} ${operator} ${b}`, dtype);
   if (op === "neg") return emitWrap(`-${a}`, dtype);
-  return emitWrap(`op_${op}(${args.join(", ")})`, dtype);
+  return emitWrap(`${op}Of(${args.join(", ")})`, dtype);
 }
 
 function emitCast(value: string, from: DType, to: DType): string {

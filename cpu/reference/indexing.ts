@@ -6,22 +6,21 @@
 import { formatShapes, IndexError } from "../../tensor/errors.ts";
 import type { GatherKernel, ScanKernel, ScatterKernel, SortKernel } from "../../tensor/kernel.ts";
 import { wrap } from "../../tensor/scalar.ts";
-import { contiguousStrides, sizeOf } from "../../tensor/shape.ts";
+import { sizeOf } from "../../tensor/shape.ts";
 import { combiner } from "./combine.ts";
-import { eachLine, store, type Strided, toFloat64 } from "./strided.ts";
+import { contiguous, eachLine, lineOf, mergeDims, store, type Strided, toFloat64 } from "./strided.ts";
 
-/** Runs a gather kernel. */
+/** Runs a gather kernel; all indices are checked before anything is written. */
 export function runGather(kernel: GatherKernel, inputs: readonly Strided[], outputs: readonly Strided[]): void {
   const [x, index, output] = [inputs[0]!, inputs[1]!, outputs[0]!];
   checkIndex("gather", index, x.shape, kernel.dim);
-  const along = x.strides[kernel.dim]!;
-  const strides = x.strides.map((stride, dim) => dim === kernel.dim ? 0 : stride);
-  const last = index.shape.length - 1;
-  const count = index.shape[last]!;
-  const [xStep, indexStep, outputStep] = [strides[last]!, index.strides[last]!, output.strides[last]!];
-  eachLine(index.shape, [strides, index.strides, output.strides], [x.offset, index.offset, output.offset], ([from, at, to]) => {
+  const along = x.strides[kernel.dim] ?? 0;
+  const walk = mergeDims(index.shape, [without(x.strides, kernel.dim), index.strides, output.strides]);
+  const { count, steps: [xStep, indexStep, outputStep] } = lineOf(walk);
+  const [source, places, target] = [x.data, index.data, output.data];
+  eachLine(walk, [x.offset, index.offset, output.offset], ([from, at, to]) => {
     for (let k = 0; k < count; k++) {
-      output.data[to! + k * outputStep] = x.data[from! + k * xStep + index.data[at! + k * indexStep]! * along]!;
+      target[to! + k * outputStep!] = source[from! + k * xStep! + places[at! + k * indexStep!]! * along]!;
     }
   });
 }
@@ -32,30 +31,34 @@ export function runScatter(kernel: ScatterKernel, inputs: readonly Strided[], ou
   checkIndex("scatter", index, output.shape, kernel.dim);
   const { combine, dim } = kernel;
   const join = combine === "replace" ? (_: number, value: number) => value : combiner(combine, output.dtype);
-  // Several float32 terms for one place are rounded once, at the end.
-  const values = toFloat64(output);
-  const places = contiguousStrides(output.shape);
-  const along = places[dim]!;
-  const strides = places.map((stride, at) => at === dim ? 0 : stride);
-  const last = index.shape.length - 1;
-  const count = index.shape[last]!;
-  const [step, indexStep, sourceStep] = [strides[last]!, index.strides[last]!, source.strides[last]!];
-  eachLine(index.shape, [strides, index.strides, source.strides], [0, index.offset, source.offset], ([start, at, from]) => {
+  // Several terms for one place are rounded once, at the end, where the type would round every step.
+  const rounds = (output.dtype === "float32" || output.dtype === "float16") && (combine === "sum" || combine === "prod");
+  const target = rounds ? contiguous(toFloat64(output), output.dtype, output.shape) : output;
+  const along = target.strides[dim] ?? 0;
+  const walk = mergeDims(index.shape, [without(target.strides, dim), index.strides, source.strides]);
+  const { count, steps: [step, indexStep, sourceStep] } = lineOf(walk);
+  const [values, places, added] = [target.data, index.data, source.data];
+  eachLine(walk, [target.offset, index.offset, source.offset], ([start, at, from]) => {
     for (let k = 0; k < count; k++) {
-      const to = start! + k * step + index.data[at! + k * indexStep]! * along;
-      values[to] = join(values[to]!, source.data[from! + k * sourceStep]!);
+      const to = start! + k * step! + places[at! + k * indexStep!]! * along;
+      values[to] = join(values[to]!, added[from! + k * sourceStep!]!);
     }
   });
-  store(values, output);
+  if (rounds) store(values, output);
+}
+
+/** Strides that stand still along `dim`. */
+function without(strides: readonly number[], dim: number): number[] {
+  return strides.map((stride, at) => at === dim ? 0 : stride);
 }
 
 function checkIndex(op: string, index: Strided, shape: readonly number[], dim: number): void {
-  const size = shape[dim]!;
-  const last = index.shape.length - 1;
-  const [count, step] = [index.shape[last]!, index.strides[last]!];
-  eachLine(index.shape, [index.strides], [index.offset], ([start]) => {
+  const size = shape[dim] ?? 1;
+  const walk = mergeDims(index.shape, [index.strides]);
+  const { count, steps: [step] } = lineOf(walk);
+  eachLine(walk, [index.offset], ([start]) => {
     for (let k = 0; k < count; k++) {
-      const at = index.data[start! + k * step]!;
+      const at = index.data[start! + k * step!]!;
       if (at >= 0 && at < size) continue;
       throw new IndexError(`Cannot ${op} ${formatShapes([shape])}: an index in 0 … ${size - 1} is needed along dim ${dim}, got ${at}`);
     }

@@ -7,9 +7,9 @@ import { computeType } from "../../tensor/dtype.ts";
 import type { Expr } from "../../tensor/expr.ts";
 import type { ConvKernel, MatmulKernel } from "../../tensor/kernel.ts";
 import { wrap } from "../../tensor/scalar.ts";
-import { contiguousStrides, sizeOf } from "../../tensor/shape.ts";
-import { evaluateOver } from "./elementwise.ts";
-import { store, type Strided, toFloat64 } from "./strided.ts";
+import { sizeOf } from "../../tensor/shape.ts";
+import { evaluate } from "./elementwise.ts";
+import { contiguous, store, type Strided, toFloat64 } from "./strided.ts";
 
 /** Runs a matmul kernel. */
 export function runMatmul(kernel: MatmulKernel, inputs: readonly Strided[], outputs: readonly Strided[], scalars: readonly number[]): void {
@@ -67,9 +67,9 @@ function finish(
   const dtype = computeType(inputs[0]!.dtype);
   if (dtype !== "float64") { for (let at = 0; at < values.length; at++) values[at] = wrap(values[at]!, dtype); }
   if (epilogue === undefined || values.length === 0) return store(values, output);
-  const result: Strided = { data: values, dtype, shape: output.shape, strides: contiguousStrides(output.shape), offset: 0 };
+  const result = contiguous(values, dtype, output.shape);
   // The factors have their own shapes and no place in the epilogue: stand-ins keep the others at their slots.
-  evaluateOver(epilogue, output.shape, [result, result, ...inputs.slice(2)], [result], [output], scalars);
+  evaluate(epilogue, output.shape, [result, result, ...inputs.slice(2)], [result], [output], scalars);
 }
 
 /** The sizes of a convolution in two spatial dims; one dim is a plane of height 1. */
