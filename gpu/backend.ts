@@ -1,0 +1,428 @@
+/**
+ * The WebGPU backend: kernels become dispatches, recorded and submitted in batches.
+ *
+ * @module
+ */
+import { byteSize, type DType } from "../tensor/dtype.ts";
+import { DeviceError, DisposedError, DTypeError } from "../tensor/errors.ts";
+import type { Backend, BackendMemory, Kernel, ReadRange, Storage, View } from "../tensor/kernel.ts";
+import { BindGroupCache } from "./bindings.ts";
+import { FaultNotes } from "./faults.ts";
+import { type BoundRange, checkAttached, type Guard, type GuardedBuffer, type GuardedPipeline } from "./guard.ts";
+import { PipelineCache } from "./pipelines.ts";
+import { planKernel, signatureOf, viewExtent } from "./plans.ts";
+import { BufferPool, type PooledBuffer } from "./pool.ts";
+import { CommandQueue } from "./queue.ts";
+import { Readback } from "./readback.ts";
+import type { Binding, Dispatch, Limits, Plan } from "./wgsl/program.ts";
+
+/** How a {@link GpuBackend} is made from an opened device. */
+export interface GpuBackendSettings {
+  /** One line for people: which adapter this is. */
+  readonly description: string;
+  /** Bytes that storages may take in all; no limit unless told. */
+  readonly memoryBudget?: number;
+}
+
+/** Counts since the backend was made, for tests and the curious: in the steady state only `submits` and `dispatches` grow. */
+export interface GpuStats {
+  /** Kernels on views of new shapes, for which code was generated. */
+  readonly plans: number;
+  readonly pipelines: number;
+  readonly buffers: number;
+  readonly bindGroups: number;
+  readonly submits: number;
+  readonly dispatches: number;
+}
+
+/** How many plans are kept; the oldest goes first. */
+const planCapacity = 8192;
+
+/** Memory on the device, without a buffer until its first use. */
+class GpuStorage implements Storage {
+  readonly bytes: number;
+  readonly owner: GpuBackend;
+  pooled: PooledBuffer | undefined;
+  freed = false;
+  /** When it was last written, on the guard's clock. */
+  touched = 0;
+
+  constructor(owner: GpuBackend, bytes: number) {
+    this.owner = owner;
+    this.bytes = bytes;
+  }
+}
+
+interface PreparedDispatch {
+  readonly dispatch: Dispatch;
+  readonly pipeline: GuardedPipeline;
+}
+
+/** A plan whose pipelines are compiled, and the bytes that each view touches. */
+interface PreparedPlan {
+  readonly temporaries: readonly number[];
+  readonly dispatches: readonly PreparedDispatch[];
+  readonly extents: readonly number[];
+}
+
+/**
+ * Runs kernels on a WebGPU device.
+ *
+ * What goes wrong on the device is reported by the next call: a kernel that does not compile or a lost device by a DeviceError from
+ * then on, missing memory by an OutOfMemoryError wherever its content is used, an index out of range by an IndexError at the next read.
+ */
+export class GpuBackend implements Backend {
+  /** The device's name. */
+  readonly device: string = "webgpu";
+  /** One line for people: which adapter this is. */
+  readonly description: string;
+  readonly #guard: Guard;
+  readonly #limits: Limits;
+  readonly #pipelines: PipelineCache;
+  readonly #groups: BindGroupCache;
+  readonly #pool: BufferPool;
+  readonly #queue: CommandQueue;
+  readonly #faults: FaultNotes;
+  readonly #readback: Readback;
+  readonly #plans = new Map<string, PreparedPlan>();
+  #planned = 0;
+  #bytes = 0;
+  #empty: GuardedBuffer | undefined;
+
+  /** Takes over a device; `createGpuBackend` of device.ts opens one and tests it first. */
+  constructor(guard: Guard, settings: GpuBackendSettings) {
+    this.description = settings.description;
+    this.#guard = guard;
+    this.#limits = {
+      workgroupInvocations: guard.limits.maxComputeInvocationsPerWorkgroup,
+      workgroupMemory: guard.limits.maxComputeWorkgroupStorageSize,
+      workgroupsPerDimension: guard.limits.maxComputeWorkgroupsPerDimension,
+      storageBuffers: guard.limits.maxStorageBuffersPerShaderStage,
+      f16: guard.hasFeature("shader-f16"),
+    };
+    this.#pipelines = new PipelineCache(guard);
+    this.#groups = new BindGroupCache(guard);
+    this.#pool = new BufferPool(guard, settings.memoryBudget ?? Infinity, (buffer) => this.#groups.forget(buffer));
+    this.#queue = new CommandQueue(guard);
+    this.#faults = new FaultNotes(guard);
+    this.#readback = new Readback(guard, this.#queue, this.#faults);
+  }
+
+  /** The limits that kernels are written for. */
+  get limits(): Limits {
+    return this.#limits;
+  }
+
+  /** Whether reads skip Deno's 10 ms wait. */
+  get fastRead(): boolean {
+    return this.#readback.fast;
+  }
+
+  /** Every type but float64; float16 where the adapter computes with it. */
+  supports(dtype: DType): boolean {
+    return dtype === "float16" ? this.#limits.f16 : dtype !== "float64";
+  }
+
+  /**
+   * Takes memory with undefined content.
+   *
+   * @throws OutOfMemoryError when it passes the adapter's limit for one storage or the memory budget.
+   */
+  alloc(bytes: number): Storage {
+    this.#guard.check();
+    if (!Number.isInteger(bytes) || bytes < 0) {
+      throw new DeviceError(`Cannot allocate on webgpu: whole bytes from 0 are needed, got ${bytes}`);
+    }
+    if (bytes > 0) this.#pool.reserve(bytes);
+    this.#bytes += bytes;
+    return new GpuStorage(this, bytes);
+  }
+
+  /** Gives memory back; twice does no harm. */
+  free(storage: Storage): void {
+    const mine = this.#own(storage);
+    if (mine.freed) return;
+    mine.freed = true;
+    if (mine.bytes > 0) this.#pool.release(mine.bytes);
+    this.#bytes -= mine.bytes;
+    if (mine.pooled !== undefined) this.#pool.give(mine.pooled);
+    mine.pooled = undefined;
+  }
+
+  /**
+   * Copies host bytes in, at any byte offset.
+   *
+   * @throws DeviceError when the range leaves the storage or the data's buffer is detached.
+   */
+  write(storage: Storage, byteOffset: number, data: ArrayBufferView): void {
+    this.#guard.check();
+    const target = this.#live(storage, "write to");
+    checkAttached(data);
+    checkRange("write", target, byteOffset, data.byteLength);
+    if (data.byteLength === 0) return;
+    target.pooled ??= this.#pool.take(target.bytes, this.#queue.batch, true);
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    const end = byteOffset + bytes.byteLength;
+    if (byteOffset % 4 === 0 && end % 4 === 0) this.#queue.write(target.pooled, byteOffset, bytes);
+    else if (byteOffset % 4 === 0 && end === target.bytes) this.#queue.write(target.pooled, byteOffset, padded(bytes));
+    else this.#writeUnaligned(target, byteOffset, bytes);
+    target.touched = this.#guard.tick();
+  }
+
+  /**
+   * Copies ranges out, with one wait for all of them.
+   *
+   * @throws DeviceError when the device fails; IndexError when a kernel since the last read met an index out of range.
+   */
+  async read(ranges: readonly ReadRange[]): Promise<ArrayBuffer[]> {
+    this.#guard.check();
+    const touched: number[] = [];
+    const sources = ranges.map(({ storage, byteOffset, byteLength }) => {
+      const source = this.#live(storage, "read");
+      checkRange("read", source, byteOffset, byteLength);
+      touched.push(source.touched);
+      return { buffer: this.#bufferOf(source).buffer, byteOffset, byteLength };
+    });
+    touched.forEach((time) => this.#guard.checkMemory(time));
+    const buffers = await this.#readback.read(sources);
+    touched.forEach((time) => this.#guard.checkMemory(time));
+    return buffers;
+  }
+
+  /**
+   * Records a kernel.
+   *
+   * @throws DTypeError for element types the adapter lacks; DeviceError for storages of another device or views beyond theirs.
+   */
+  run(kernel: Kernel, inputs: readonly View[], outputs: readonly View[], scalars: readonly number[]): void {
+    this.#guard.check();
+    for (const view of inputs) this.#live(view.storage, `run ${kernel.kind} on`);
+    for (const view of outputs) this.#live(view.storage, `run ${kernel.kind} on`);
+    if (outputs.every((view) => view.shape.includes(0))) return;
+    const signature = signatureOf(kernel, inputs, outputs);
+    let plan = this.#plans.get(signature);
+    if (plan === undefined) {
+      plan = this.#prepare(kernel, inputs, outputs);
+      if (this.#plans.size >= planCapacity) this.#plans.delete(this.#plans.keys().next().value!);
+      this.#plans.set(signature, plan);
+    }
+    this.#execute(kernel, plan, inputs, outputs, scalars);
+  }
+
+  /** Runs a plan written by hand, such as the one that tests a new device. */
+  runPlan(plan: Plan, inputs: readonly View[], outputs: readonly View[], scalars: readonly number[]): void {
+    this.#guard.check();
+    this.#execute({ kind: "plan" }, this.#compile(plan, [...inputs, ...outputs].map(extentOf)), inputs, outputs, scalars);
+  }
+
+  /** Submits everything recorded so far, without waiting for it. */
+  flush(): void {
+    this.#queue.flush();
+  }
+
+  /** Bytes of live storages, and of buffers kept for reuse. */
+  memory(): BackendMemory {
+    return { bytes: this.#bytes, pooledBytes: this.#pool.pooledBytes };
+  }
+
+  /** Destroys buffers that are kept for reuse. */
+  trim(): void {
+    this.#queue.flush();
+    this.#pool.trim();
+    this.#readback.trim();
+  }
+
+  /** What the backend has created and submitted so far. */
+  stats(): GpuStats {
+    return {
+      plans: this.#planned,
+      pipelines: this.#pipelines.size,
+      buffers: this.#pool.created,
+      bindGroups: this.#groups.created,
+      submits: this.#queue.submits,
+      dispatches: this.#queue.dispatches,
+    };
+  }
+
+  /** Waits for the outcome of all that was asked so far, and throws the device's failure if there is one. */
+  async settled(): Promise<void> {
+    this.#queue.flush();
+    await this.#guard.settled();
+  }
+
+  /** Lets reads skip Deno's 10 ms wait if a probe finds that they are right without it; says whether they are. */
+  async enableFastRead(): Promise<boolean> {
+    const probe = this.alloc(64);
+    const expected = Uint32Array.from({ length: 16 }, (_, i) => (i + 1) * 0x9e3779b1);
+    this.write(probe, 0, expected);
+    const works = await this.#readback.useFastPath(
+      { buffer: this.#bufferOf(this.#own(probe)).buffer, byteOffset: 0, byteLength: 64 },
+      expected.buffer,
+    );
+    this.free(probe);
+    return works;
+  }
+
+  /** Ends the device; every later call throws. */
+  destroy(): void {
+    this.#guard.destroy();
+  }
+
+  #prepare(kernel: Kernel, inputs: readonly View[], outputs: readonly View[]): PreparedPlan {
+    for (const { dtype } of [...inputs, ...outputs]) {
+      if (!this.supports(dtype)) {
+        throw new DTypeError(`Cannot run ${kernel.kind} on ${this.description}: a type it computes with is needed, got ${dtype}`, {
+          op: kernel.kind,
+        });
+      }
+    }
+    const plan = planKernel(kernel, inputs, outputs, this.#limits);
+    this.#planned++;
+    return this.#compile(plan, [...inputs, ...outputs].map(extentOf));
+  }
+
+  #compile(plan: Plan, extents: readonly number[]): PreparedPlan {
+    const dispatches = plan.dispatches.map((dispatch) => ({ dispatch, pipeline: this.#pipelines.get(dispatch) }));
+    return { temporaries: plan.temporaries, dispatches, extents };
+  }
+
+  #execute(
+    kernel: { readonly kind: string },
+    plan: PreparedPlan,
+    inputs: readonly View[],
+    outputs: readonly View[],
+    scalars: readonly number[],
+  ): void {
+    for (let i = 0; i < plan.extents.length; i++) {
+      const view = i < inputs.length ? inputs[i]! : outputs[i - inputs.length]!;
+      if (plan.extents[i]! > view.storage.bytes) {
+        throw new DeviceError(
+          `Cannot run ${kernel.kind} on webgpu: a view inside ${view.storage.bytes} bytes is needed, got one that ends at ${
+            plan.extents[i]
+          }`,
+        );
+      }
+    }
+    for (const view of inputs) this.#guard.checkMemory(this.#own(view.storage).touched);
+    const temporaries = plan.temporaries.map((bytes) => this.#pool.take(Math.max(bytes, 4), this.#queue.batch, false));
+    try {
+      for (const prepared of plan.dispatches) this.#dispatch(prepared, inputs, outputs, temporaries, scalars);
+    } finally {
+      for (const temporary of temporaries) this.#pool.give(temporary);
+    }
+    const now = this.#guard.tick();
+    for (const view of outputs) this.#own(view.storage).touched = now;
+  }
+
+  #dispatch(
+    { dispatch, pipeline }: PreparedDispatch,
+    inputs: readonly View[],
+    outputs: readonly View[],
+    temporaries: readonly PooledBuffer[],
+    scalars: readonly number[],
+  ): void {
+    if (dispatch.workgroups.includes(0)) return;
+    const used: PooledBuffer[] = [];
+    const ranges = dispatch.bindings.map((binding): BoundRange => {
+      if (binding.role === "fault") return this.#faults.rangeFor(dispatch.label);
+      const pooled = this.#pooledOf(binding, inputs, outputs, temporaries);
+      if (pooled === undefined) return { buffer: this.#empty ??= this.#guard.createBuffer(256, "storage") };
+      used.push(pooled);
+      return pooled;
+    });
+    this.#queue.dispatch(pipeline, this.#groups.get(dispatch.label, pipeline.access, ranges), dispatch, scalars);
+    for (const pooled of used) pooled.batch = this.#queue.batch;
+  }
+
+  #pooledOf(
+    binding: Binding,
+    inputs: readonly View[],
+    outputs: readonly View[],
+    temporaries: readonly PooledBuffer[],
+  ): PooledBuffer | undefined {
+    if (binding.role === "temporary") return temporaries[binding.index]!;
+    const storage = this.#own((binding.role === "input" ? inputs : outputs)[binding.index]!.storage);
+    return storage.bytes === 0 ? undefined : this.#bufferOf(storage);
+  }
+
+  /** Writes bytes that do not begin and end on words: whole words by a copy, the rest by a kernel that keeps their neighbours. */
+  #writeUnaligned(target: GpuStorage, byteOffset: number, bytes: Uint8Array): void {
+    const end = byteOffset + bytes.byteLength;
+    const firstWhole = Math.ceil(byteOffset / 4) * 4;
+    const lastWhole = Math.floor(end / 4) * 4;
+    if (lastWhole > firstWhole) {
+      this.#queue.write(this.#bufferOf(target), firstWhole, bytes.subarray(firstWhole - byteOffset, lastWhole - byteOffset));
+    }
+    const view: View = { storage: target, dtype: "uint32", shape: [], strides: [], offset: 0 };
+    for (const word of new Set([Math.floor(byteOffset / 4), Math.floor((end - 1) / 4)])) {
+      if (word * 4 >= firstWhole && word * 4 + 4 <= lastWhole) continue;
+      const mask = new Uint8Array(4);
+      const bits = new Uint8Array(4);
+      for (let byte = 0; byte < 4; byte++) {
+        const at = word * 4 + byte - byteOffset;
+        if (at < 0 || at >= bytes.byteLength) continue;
+        mask[byte] = 255;
+        bits[byte] = bytes[at]!;
+      }
+      const [maskWord, bitsWord] = [mask, bits].map((four) => new Uint32Array(four.buffer)[0]!);
+      this.#execute({ kind: "write" }, this.#compile(patchPlan, []), [], [view], [word, maskWord!, bitsWord!]);
+    }
+  }
+
+  #bufferOf(storage: GpuStorage): PooledBuffer {
+    if (storage.bytes === 0) return { buffer: this.#empty ??= this.#guard.createBuffer(256, "storage"), batch: -1 };
+    return storage.pooled ??= this.#pool.take(storage.bytes, this.#queue.batch, false);
+  }
+
+  #live(storage: Storage, verb: string): GpuStorage {
+    const mine = this.#own(storage);
+    if (mine.freed) {
+      throw new DisposedError(`Cannot ${verb} a storage of ${mine.bytes} bytes on webgpu: live memory is needed, got freed memory`);
+    }
+    return mine;
+  }
+
+  #own(storage: Storage): GpuStorage {
+    if (storage instanceof GpuStorage && storage.owner === this) return storage;
+    throw new DeviceError("Cannot use a storage on webgpu: memory of the same device is needed, got another device's");
+  }
+}
+
+/** Replaces the bits under a mask in one word of a storage. */
+const patchPlan: Plan = {
+  temporaries: [],
+  dispatches: [{
+    label: "write",
+    source: `@group(0) @binding(0) var<storage, read_write> words: array<u32>;
+@group(1) @binding(0) var<uniform> scalars: array<vec4<u32>, 1>;
+@compute @workgroup_size(1)
+fn main() {
+  let place = scalars[0];
+  words[place.x] = (words[place.x] & ~place.y) | place.z;
+}
+`,
+    bindings: [{ role: "output", index: 0, access: "read_write" }],
+    workgroups: [1, 1, 1],
+    scalars: [{ slot: 0, dtype: "uint32" }, { slot: 1, dtype: "uint32" }, { slot: 2, dtype: "uint32" }],
+  }],
+};
+
+function extentOf(view: View): number {
+  const { first, end } = viewExtent(view);
+  if (first < 0 || !Number.isInteger(first)) {
+    throw new DeviceError(`Cannot run on webgpu: a view that begins inside its storage is needed, got one that begins at byte ${first}`);
+  }
+  return end;
+}
+
+function checkRange(verb: string, storage: Storage, byteOffset: number, byteLength: number): void {
+  const whole = Number.isInteger(byteOffset) && Number.isInteger(byteLength) && byteOffset >= 0 && byteLength >= 0;
+  if (whole && byteOffset + byteLength <= storage.bytes) return;
+  throw new DeviceError(`Cannot ${verb} ${byteLength} bytes at ${byteOffset} on webgpu: a range inside ${storage.bytes} bytes is needed`);
+}
+
+function padded(bytes: Uint8Array): Uint8Array {
+  const whole = new Uint8Array(Math.ceil(bytes.byteLength / byteSize.uint32) * byteSize.uint32);
+  whole.set(bytes);
+  return whole;
+}

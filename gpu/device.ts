@@ -1,0 +1,95 @@
+/**
+ * Finding an adapter, saying what it is, and opening it as a backend.
+ *
+ * @module
+ */
+import { ArgumentError, DeviceError } from "../tensor/errors.ts";
+import { GpuBackend } from "./backend.ts";
+import { testDevice } from "./canary.ts";
+import { findAdapter, Guard, openDevice } from "./guard.ts";
+
+/** How {@link createGpuBackend} chooses and uses an adapter. */
+export interface GpuOptions {
+  /** Which adapter to prefer where there are several; the fast one unless told. */
+  readonly powerPreference?: "high-performance" | "low-power";
+  /** Bytes that tensors may take in all; no limit unless told. */
+  readonly memoryBudget?: number;
+  /** Read without Deno's wait of 10 ms where a probe finds that it works: it leans on Deno's internals. Off unless told. */
+  readonly fastRead?: boolean;
+}
+
+/** What {@link probeAdapter} found. */
+export interface AdapterReport {
+  /** Whether there is an adapter at all. */
+  readonly available: boolean;
+  /** Whether it is a processor of its own and not software on the CPU. */
+  readonly hardware: boolean;
+  /** One line for people: vendor and name, or "no adapter". */
+  readonly description: string;
+  /** Why there is no adapter, or no hardware behind it; empty where all is well. */
+  readonly reason: string;
+}
+
+/**
+ * Says whether a WebGPU adapter exists and whether hardware stands behind it. Never throws and opens no device.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { probeAdapter } from "./device.ts";
+ *
+ * const report = await probeAdapter();
+ * assert(report.hardware || report.reason !== "");
+ * ```
+ */
+export async function probeAdapter(options: GpuOptions = {}): Promise<AdapterReport> {
+  if (typeof navigator === "undefined" || navigator.gpu === undefined) {
+    return { available: false, hardware: false, description: "no adapter", reason: "this runtime has no WebGPU" };
+  }
+  const adapter = await findAdapter({ powerPreference: options.powerPreference ?? "high-performance" });
+  if (adapter === undefined) return { available: false, hardware: false, description: "no adapter", reason: noAdapterReason };
+  const hardware = !adapter.info.isFallbackAdapter;
+  const description = describe(adapter.info);
+  return { available: true, hardware, description, reason: hardware ? "" : `${description} is software on the CPU` };
+}
+
+const noAdapterReason = "no graphics driver answered (is one installed, and does DENO_WEBGPU_BACKEND, if set, name vulkan, metal or dx12?)";
+
+/**
+ * Opens the machine's adapter, tests that it computes what the CPU computes, and returns it as a backend.
+ *
+ * @throws DeviceError when there is no adapter, it cannot be opened, or it computes something else.
+ */
+export async function createGpuBackend(options: GpuOptions = {}): Promise<GpuBackend> {
+  const { powerPreference = "high-performance", memoryBudget, fastRead = false } = options;
+  if (memoryBudget !== undefined && !(memoryBudget > 0)) {
+    throw new ArgumentError(`Cannot create a webgpu device: a memory budget above 0 bytes is needed, got ${memoryBudget}`);
+  }
+  const adapter = await findAdapter({ powerPreference });
+  if (adapter === undefined) {
+    throw new DeviceError(
+      `Cannot create a webgpu device: an adapter is needed, got none: ${(await probeAdapter()).reason || noAdapterReason}`,
+    );
+  }
+  const description = describe(adapter.info);
+  const device = await openDevice(adapter).catch((error) => {
+    throw new DeviceError(`Cannot open ${description}: ${error instanceof Error ? error.message : error}`);
+  });
+  const backend = new GpuBackend(new Guard(device), { description, ...(memoryBudget === undefined ? {} : { memoryBudget }) });
+  try {
+    await testDevice(backend);
+    if (fastRead) await backend.enableFastRead();
+  } catch (error) {
+    backend.destroy();
+    throw error;
+  }
+  return backend;
+}
+
+/** One line about an adapter, from whichever of its names are filled in. */
+function describe(info: GPUAdapterInfo): string {
+  const name = info.description || info.device || info.architecture || "unnamed adapter";
+  return info.vendor === "" || /^\d+$/.test(info.vendor) || name.toLowerCase().includes(info.vendor.toLowerCase())
+    ? name
+    : `${info.vendor} ${name}`;
+}

@@ -1,0 +1,44 @@
+/**
+ * From a kernel and its views to dispatches: which generator writes which family.
+ *
+ * @module
+ */
+import { byteSize } from "../tensor/dtype.ts";
+import { DeviceError } from "../tensor/errors.ts";
+import type { Kernel, View } from "../tensor/kernel.ts";
+import { planMap } from "./wgsl/map.ts";
+import type { Limits, Plan } from "./wgsl/program.ts";
+
+/** Writes the dispatches of a kernel on views of these shapes, strides, offsets and types. */
+export function planKernel(kernel: Kernel, inputs: readonly View[], outputs: readonly View[], limits: Limits): Plan {
+  switch (kernel.kind) {
+    case "map":
+      return planMap(kernel, inputs, outputs, limits);
+    default:
+      throw new DeviceError(`Cannot run ${kernel.kind} on webgpu`);
+  }
+}
+
+/** Equal signatures mean equal plans: types, shapes, strides, offsets, and which views share a storage. */
+export function signatureOf(kernel: Kernel, inputs: readonly View[], outputs: readonly View[]): string {
+  const views = [...inputs, ...outputs];
+  let signature = `${kernel.kind}\n${kernel.key}`;
+  for (const [i, { dtype, shape, strides, offset, storage }] of views.entries()) {
+    const same = views.findIndex((view) => view.storage === storage);
+    signature += `${i === inputs.length ? ">" : "|"}${dtype}[${shape}][${strides}]${offset}${same < i ? `=${same}` : ""}`;
+  }
+  return signature;
+}
+
+/** The bytes of its storage that a view touches: from 0 to the end of its last element; 0 for a view without elements. */
+export function viewExtent({ dtype, shape, strides, offset }: View): { readonly first: number; readonly end: number } {
+  let first = offset;
+  let last = offset;
+  for (const [dim, size] of shape.entries()) {
+    if (size === 0) return { first: 0, end: 0 };
+    const reach = (size - 1) * strides[dim]!;
+    if (reach < 0) first += reach;
+    else last += reach;
+  }
+  return { first: first * byteSize[dtype], end: (last + 1) * byteSize[dtype] };
+}
