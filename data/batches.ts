@@ -6,7 +6,7 @@
 import { ArgumentError, ShapeError } from "../tensor/errors.ts";
 import { sameShape, type Shape, sizeOf } from "../tensor/shape.ts";
 import type { Dataset } from "./dataset.ts";
-import { HostRandom } from "./random.ts";
+import { checkSeed, HostRandom } from "./random.ts";
 import { checkCount, RandomSampler, type Sampler, SequentialSampler } from "./samplers.ts";
 import type { Transform } from "./transforms.ts";
 
@@ -67,7 +67,7 @@ export class BatchSource {
     const { batchSize, shuffle = false, seed = 0, dropLast = false, transform = [] } = options;
     this.dataset = dataset;
     this.#batchSize = checkCount("load batches", "batchSize", batchSize, 1);
-    this.#seed = seed;
+    this.#seed = checkSeed(seed);
     this.#sampler = options.sampler ?? (shuffle ? new RandomSampler(dataset.size, { seed }) : new SequentialSampler(dataset.size));
     this.#transforms = typeof transform === "function" ? [transform] : transform;
     this.#views = checkCount("load batches", "number of views", options.views ?? Math.max(1, this.#transforms.length), 1);

@@ -36,9 +36,7 @@ export class HostRandom {
     let key0 = keys.length;
     let key1 = 0x9e3779b9;
     for (const key of keys) {
-      if (!Number.isSafeInteger(key)) {
-        throw new ArgumentError(`Cannot seed a random stream: a whole number is needed as each key, got ${key}`);
-      }
+      checkSeed(key);
       const mixed = threefry(key0, key1, key | 0);
       key1 = threefry(key1, mixed, Math.floor(key / 2 ** 32) | 0);
       key0 = mixed;
@@ -105,4 +103,14 @@ export class HostRandom {
   permutation(count: number): Int32Array {
     return this.shuffle(Int32Array.from({ length: count }, (_, index) => index));
   }
+}
+
+/**
+ * Refuses a seed, or another key of a random stream, that is not a whole number of up to 53 bits; returns it.
+ *
+ * @throws ArgumentError when it is not.
+ */
+export function checkSeed(seed: number): number {
+  if (!Number.isSafeInteger(seed)) throw new ArgumentError(`Cannot seed a random stream: a whole number is needed, got ${seed}`);
+  return seed;
 }

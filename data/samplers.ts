@@ -4,7 +4,7 @@
  * @module
  */
 import { ArgumentError } from "../tensor/errors.ts";
-import { HostRandom } from "./random.ts";
+import { checkSeed, HostRandom } from "./random.ts";
 
 /** Chooses an epoch's samples. The same epoch always gives the same order, so that a resumed run continues as it would have. */
 export interface Sampler {
@@ -76,7 +76,7 @@ export class RandomSampler implements Sampler {
     const { seed = 0, replacement = false, count = size } = options;
     this.#size = checkCount("sample at random", "size", size, 0);
     this.length = checkCount("sample at random", "count", count, 0);
-    this.#seed = seed;
+    this.#seed = checkSeed(seed);
     this.#replacement = replacement;
     if (count > (replacement ? (size > 0 ? Infinity : 0) : size)) {
       throw new ArgumentError(`Cannot sample at random: a count of at most ${size} is needed without replacement, got ${count}`);
@@ -121,7 +121,7 @@ export class WeightedSampler implements Sampler {
     const { seed = 0, replacement = true, count = weights.length } = options;
     this.#weights = Float64Array.from(weights);
     this.length = checkCount("sample by weight", "count", count, 0);
-    this.#seed = seed;
+    this.#seed = checkSeed(seed);
     this.#replacement = replacement;
     let positive = 0;
     for (const weight of this.#weights) {
@@ -226,7 +226,7 @@ export class MPerClassSampler implements Sampler {
     }
     this.#members = membersOf(labels);
     this.#perClass = perClass;
-    this.#seed = seed;
+    this.#seed = checkSeed(seed);
     this.batchSize = batchSize;
     const batches = checkCount("sample per class", "batches", options.batches ?? Math.floor(labels.length / batchSize), 0);
     this.length = batches * batchSize;

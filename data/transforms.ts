@@ -28,9 +28,9 @@ export type Size = number | readonly [number, number];
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { HostRandom } from "./random.ts";
- * import { compose, normalize, randomHorizontalFlip } from "./transforms.ts";
+ * import { compose, normalizeChannels, randomHorizontalFlip } from "./transforms.ts";
  *
- * const transform = compose([randomHorizontalFlip({ probability: 1 }), normalize({ mean: [1], std: [2] })]);
+ * const transform = compose([randomHorizontalFlip({ probability: 1 }), normalizeChannels({ mean: [1], std: [2] })]);
  * const image = { data: new Float32Array([1, 3, 5]), shape: [1, 1, 3] };
  * assertEquals(transform(image, new HostRandom(0)).data, new Float32Array([2, 1, 0]));
  * ```
@@ -200,7 +200,7 @@ export interface ColorJitterOptions {
 
 /**
  * Changes brightness, then contrast, then saturation at random, keeping values in [0, 1]: so it stands before
- * {@link normalize}. Grey is 0.299 red + 0.587 green + 0.114 blue.
+ * {@link normalizeChannels}. Grey is 0.299 red + 0.587 green + 0.114 blue.
  *
  * @throws ShapeError for images that have neither one nor three channels.
  */
@@ -305,8 +305,8 @@ export function gaussianNoise(options: GaussianNoiseOptions): Transform {
   return (image, random) => ({ data: image.data.map((value) => value + random.normal(0, std)), shape: image.shape });
 }
 
-/** What {@link normalize} subtracts and divides by: one number per channel, or one for all. */
-export interface NormalizeOptions {
+/** What {@link normalizeChannels} subtracts and divides by: one number per channel, or one for all. */
+export interface NormalizeChannelsOptions {
   /** Subtracted. */
   readonly mean: readonly number[];
   /** Divided by. */
@@ -318,17 +318,19 @@ export interface NormalizeOptions {
  *
  * @throws ShapeError when there are neither one nor as many numbers as channels.
  */
-export function normalize(options: NormalizeOptions): Transform {
+export function normalizeChannels(options: NormalizeChannelsOptions): Transform {
   const { mean, std } = options;
   for (const deviation of std) {
-    if (!(deviation > 0)) throw new ArgumentError(`Cannot normalize: a positive std is needed, got ${deviation}`);
+    if (!(deviation > 0)) throw new ArgumentError(`Cannot normalizeChannels: a positive std is needed, got ${deviation}`);
   }
   return ({ data, shape }) => {
     const channels = shape[0] ?? 1;
     if ((mean.length !== 1 && mean.length !== channels) || (std.length !== 1 && std.length !== channels)) {
       throw new ShapeError(
-        `Cannot normalize [${shape.join(", ")}]: one mean and std, or ${channels}, are needed, got ${mean.length} and ${std.length}`,
-        { op: "normalize", shapes: [shape] },
+        `Cannot normalizeChannels [${
+          shape.join(", ")
+        }]: one mean and std, or ${channels}, are needed, got ${mean.length} and ${std.length}`,
+        { op: "normalizeChannels", shapes: [shape] },
       );
     }
     const channelSize = sizeOf(shape) / channels;
