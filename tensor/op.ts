@@ -56,8 +56,8 @@ export interface Saves {
 interface OpBase<Attributes> {
   /** The operation's name, as errors and traces show it. */
   readonly name: string;
-  /** The gradient, or null: stated, not implied, that there is none. */
-  readonly vjp: Vjp<Attributes> | null;
+  /** The gradient; "compose": that of the composed definition; null: stated, not implied, that there is none. */
+  readonly vjp: Vjp<Attributes> | "compose" | null;
   readonly saves?: Saves;
   /**
    * The same operation composed of others. Where it is given and all inputs are saved, `vjp` may use fused kernels without a gradient of

@@ -7,7 +7,7 @@
  * @module
  */
 import { backward as runBackward, type BackwardOptions, gradients } from "../autograd/backward.ts";
-import { type Edge, type GradientHook, isGradEnabled, noGrad, TapeNode } from "../autograd/tape.ts";
+import { type Edge, enableGrad, type GradientHook, isGradEnabled, noGrad, TapeNode } from "../autograd/tape.ts";
 import { type Device, type DeviceName, getDevice } from "./device.ts";
 import { byteSize, type DType, floatType, isFloat, type TypedArray, typedArray } from "./dtype.ts";
 import { ArgumentError, DeviceError, DisposedError, DTypeError, formatShapes, GradientError, IndexError, ShapeError } from "./errors.ts";
@@ -1279,10 +1279,11 @@ function record<Attributes>(op: Op<Attributes>, inputs: readonly Tensor[], outpu
   const outputMetas = outputs.map(({ shape, dtype }) => ({ shape, dtype }));
   const device = outputs[0]!.storageOf(op.name).device;
   const node = new TapeNode(op.name, edges, metas, (dys, createGraph) => {
-    if (createGraph && op.compose !== undefined) {
-      return differentiate(op.compose, inputs.map((_, position) => restore(`x${position}`)), attributes, dys);
+    if (op.vjp === null || op.vjp === "compose" || (createGraph && op.compose !== undefined)) {
+      const restored = inputs.map((_, position) => restore(`x${position}`));
+      return differentiate((args) => op.compose!(args, attributes), restored, dys, createGraph);
     }
-    return op.vjp!({
+    return op.vjp({
       attributes,
       dys,
       get dy() {
@@ -1306,17 +1307,19 @@ function record<Attributes>(op: Op<Attributes>, inputs: readonly Tensor[], outpu
   currentScope()?.user?.add(node);
 }
 
-/** The gradients of a composed definition, themselves recorded. */
-function differentiate<Attributes>(
-  compose: NonNullable<Op<Attributes>["compose"]>,
+/** The gradients of a composed definition, themselves recorded with `createGraph`. */
+function differentiate(
+  compose: (inputs: readonly Tensor[]) => readonly Tensor[],
   inputs: readonly Tensor[],
-  attributes: Attributes,
   dys: readonly (Tensor | undefined)[],
+  createGraph: boolean,
 ): (Tensor | undefined)[] {
-  const fresh = inputs.map((input) => input.requiresGrad ? input.alias() : input);
-  const outputs = compose(fresh, attributes);
-  const flowing = outputs.flatMap((output, position) => dys[position] === undefined ? [] : [{ output, gradient: dys[position] }]);
-  return gradients(flowing.map(({ output }) => output), fresh, flowing.map(({ gradient }) => ({ gradient, createGraph: true })));
+  return enableGrad(() => {
+    const fresh = inputs.map((input) => !input.requiresGrad ? input : createGraph ? input.alias() : input.detach().requiresGrad_());
+    const outputs = compose(fresh);
+    const flowing = outputs.flatMap((output, position) => dys[position] === undefined ? [] : [{ output, gradient: dys[position] }]);
+    return gradients(flowing.map(({ output }) => output), fresh, flowing.map(({ gradient }) => ({ gradient, createGraph })));
+  });
 }
 
 /** The one device of all tensors. */

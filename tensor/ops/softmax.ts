@@ -91,8 +91,7 @@ function backwardOf(form: "softmax" | "logSoftmax"): KernelOp<RowAttributes> {
       const total = (form === "softmax" ? dy!.mul(y!) : dy!).sum(dims, { keepDim: true });
       return [form === "softmax" ? y!.mul(dy!.sub(total)) : dy!.sub(y!.exp().mul(total))];
     },
-    // Only gradients of gradients come here, and those go through the composed definition.
-    vjp: () => [null, null],
+    vjp: "compose",
     infer: ([dy]) => [dy!],
     launch: (inputs, outputs, { dims }) =>
       rowLaunch(softmaxBackwardKernels(`${inputs[0]!.dtype} ${dims.length} ${form}`), inputs, outputs, dims),
