@@ -5,15 +5,15 @@
  */
 import type { View } from "../../tensor/kernel.ts";
 import { address } from "./block.ts";
-import { isInPlace, runEpilogue } from "./epilogue.ts";
+import { canRunInPlace, runEpilogue } from "./epilogue.ts";
 import { multiply, type Operand } from "./gemm.ts";
-import type { Runner } from "./map.ts";
+import type { Accelerator } from "../accelerator.ts";
 import type { ScratchHeap } from "./scratch.ts";
 
-/** Makes the runner of matmul kernels on a heap; `map` runs their epilogues. */
-export function createMatmulRunner(heap: ScratchHeap, map: Runner): Runner {
+/** The accelerator of matmul kernels on a heap; `map` runs their epilogues. */
+export function createMatmulAccelerator(heap: ScratchHeap, map: Accelerator<"map">): Accelerator<"matmul"> {
   return (kernel, inputs, outputs, scalars) => {
-    if (kernel.kind !== "matmul" || !isInPlace(kernel.epilogue)) return false;
+    if (!canRunInPlace(kernel.epilogue)) return false;
     const a = inputs[0]!;
     const b = inputs[1]!;
     const c = outputs[0]!;
