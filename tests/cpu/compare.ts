@@ -6,7 +6,7 @@
 import { assert } from "@std/assert";
 import { CpuBackend } from "../../cpu/backend.ts";
 import { byteSize, type DType, type TypedArray, typedArray } from "../../tensor/dtype.ts";
-import type { Kernel, View } from "../../tensor/kernel.ts";
+import type { Backend, Kernel, View } from "../../tensor/kernel.ts";
 import { contiguousStrides, sizeOf } from "../../tensor/shape.ts";
 
 /** An input before it lies on a backend: its elements in memory, and the window on them. */
@@ -75,7 +75,7 @@ export interface Output {
 
 /** The outputs' elements after a run. */
 export async function run(
-  backend: CpuBackend,
+  backend: Backend,
   kernel: Kernel,
   inputs: readonly Sample[],
   outputs: readonly Output[],
