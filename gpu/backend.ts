@@ -4,11 +4,11 @@
  * @module
  */
 import { byteSize, type DType } from "../tensor/dtype.ts";
-import { DeviceError, DisposedError, DTypeError } from "../tensor/errors.ts";
+import { ArgumentError, DeviceError, DisposedError, DTypeError } from "../tensor/errors.ts";
 import type { Backend, BackendMemory, Kernel, ReadRange, Storage, View } from "../tensor/kernel.ts";
 import { BindGroupCache } from "./bindings.ts";
 import { FaultNotes } from "./faults.ts";
-import { type BoundRange, checkAttached, type Guard, type GuardedBuffer, type GuardedPipeline } from "./guard.ts";
+import { type BoundRange, checkAttached, Guard, type GuardedBuffer, type GuardedPipeline } from "./guard.ts";
 import { PipelineCache } from "./pipelines.ts";
 import { planKernel, signatureOf, viewExtent } from "./plans.ts";
 import { BufferPool, type PooledBuffer } from "./pool.ts";
@@ -90,7 +90,8 @@ export class GpuBackend implements Backend {
   #empty: GuardedBuffer | undefined;
 
   /** Takes over a device; `createGpuBackend` of device.ts opens one and tests it first. */
-  constructor(guard: Guard, settings: GpuBackendSettings) {
+  constructor(device: GPUDevice, settings: GpuBackendSettings) {
+    const guard = new Guard(device);
     this.description = settings.description;
     this.#guard = guard;
     this.#limits = {
@@ -138,10 +139,13 @@ export class GpuBackend implements Backend {
     return new GpuStorage(this, bytes);
   }
 
-  /** Gives memory back; twice does no harm. */
+  /**
+   * Gives memory back; kernels already recorded still see it.
+   *
+   * @throws DisposedError the second time.
+   */
   free(storage: Storage): void {
-    const mine = this.#own(storage);
-    if (mine.freed) return;
+    const mine = this.#live(storage, "free");
     mine.freed = true;
     if (mine.bytes > 0) this.#pool.release(mine.bytes);
     this.#bytes -= mine.bytes;
@@ -152,7 +156,7 @@ export class GpuBackend implements Backend {
   /**
    * Copies host bytes in, at any byte offset.
    *
-   * @throws DeviceError when the range leaves the storage or the data's buffer is detached.
+   * @throws ArgumentError when the range leaves the storage; DeviceError when the data's buffer is detached.
    */
   write(storage: Storage, byteOffset: number, data: ArrayBufferView): void {
     this.#guard.check();
@@ -418,7 +422,7 @@ function extentOf(view: View): number {
 function checkRange(verb: string, storage: Storage, byteOffset: number, byteLength: number): void {
   const whole = Number.isInteger(byteOffset) && Number.isInteger(byteLength) && byteOffset >= 0 && byteLength >= 0;
   if (whole && byteOffset + byteLength <= storage.bytes) return;
-  throw new DeviceError(`Cannot ${verb} ${byteLength} bytes at ${byteOffset} on webgpu: a range inside ${storage.bytes} bytes is needed`);
+  throw new ArgumentError(`Cannot ${verb} ${byteLength} bytes at ${byteOffset} on webgpu: a range inside ${storage.bytes} bytes is needed`);
 }
 
 function padded(bytes: Uint8Array): Uint8Array {

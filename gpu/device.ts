@@ -6,7 +6,7 @@
 import { ArgumentError, DeviceError } from "../tensor/errors.ts";
 import { GpuBackend } from "./backend.ts";
 import { testDevice } from "./canary.ts";
-import { findAdapter, Guard, openDevice } from "./guard.ts";
+import { findAdapter, openDevice } from "./guard.ts";
 
 /** How {@link createGpuBackend} chooses and uses an adapter. */
 export interface GpuOptions {
@@ -75,7 +75,7 @@ export async function createGpuBackend(options: GpuOptions = {}): Promise<GpuBac
   const device = await openDevice(adapter).catch((error) => {
     throw new DeviceError(`Cannot open ${description}: ${error instanceof Error ? error.message : error}`);
   });
-  const backend = new GpuBackend(new Guard(device), { description, ...(memoryBudget === undefined ? {} : { memoryBudget }) });
+  const backend = new GpuBackend(device, { description, ...(memoryBudget === undefined ? {} : { memoryBudget }) });
   try {
     await testDevice(backend);
     if (fastRead) await backend.enableFastRead();

@@ -4,45 +4,48 @@
  * @module
  */
 import { byteSize } from "../tensor/dtype.ts";
-import { DeviceError } from "../tensor/errors.ts";
 import type { Kernel, View } from "../tensor/kernel.ts";
-import { planCustom } from "./wgsl/custom.ts";
 import { planConv } from "./wgsl/conv.ts";
+import { planCustom } from "./wgsl/custom.ts";
 import { planGather } from "./wgsl/gather.ts";
+import { planMap } from "./wgsl/map.ts";
 import { planMatmul } from "./wgsl/matmul.ts";
 import { planPairs } from "./wgsl/pairs.ts";
 import { planPool } from "./wgsl/pool.ts";
+import type { Limits, Plan } from "./wgsl/program.ts";
+import { planReduce } from "./wgsl/reduce.ts";
+import { planRow } from "./wgsl/row.ts";
 import { planScan } from "./wgsl/scan.ts";
 import { planScatter } from "./wgsl/scatter.ts";
 import { planSort } from "./wgsl/sort.ts";
-import { planMap } from "./wgsl/map.ts";
-import type { Limits, Plan } from "./wgsl/program.ts";
 
 /** Writes the dispatches of a kernel on views of these shapes, strides, offsets and types. */
 export function planKernel(kernel: Kernel, inputs: readonly View[], outputs: readonly View[], limits: Limits): Plan {
   switch (kernel.kind) {
     case "map":
       return planMap(kernel, inputs, outputs, limits);
-    case "custom":
-      return planCustom(kernel, inputs, outputs, limits);
-    case "conv":
-      return planConv(kernel, inputs, outputs, limits);
-    case "gather":
-      return planGather(kernel, inputs, outputs, limits);
+    case "reduce":
+      return planReduce(kernel, inputs, outputs, limits);
+    case "row":
+      return planRow(kernel, inputs, outputs, limits);
     case "matmul":
       return planMatmul(kernel, inputs, outputs, limits);
-    case "pairs":
-      return planPairs(kernel, inputs, outputs, limits);
+    case "conv":
+      return planConv(kernel, inputs, outputs, limits);
     case "pool":
       return planPool(kernel, inputs, outputs, limits);
-    case "scan":
-      return planScan(kernel, inputs, outputs, limits);
+    case "pairs":
+      return planPairs(kernel, inputs, outputs, limits);
+    case "gather":
+      return planGather(kernel, inputs, outputs, limits);
     case "scatter":
       return planScatter(kernel, inputs, outputs, limits);
+    case "scan":
+      return planScan(kernel, inputs, outputs, limits);
     case "sort":
       return planSort(kernel, inputs, outputs, limits);
-    default:
-      throw new DeviceError(`Cannot run ${kernel.kind} on webgpu`);
+    case "custom":
+      return planCustom(kernel, inputs, outputs, limits);
   }
 }
 
