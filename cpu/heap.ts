@@ -2,7 +2,7 @@
  * Memory of the CPU backend: one WebAssembly memory, shared between threads where the engine allows it, and an allocator on it.
  *
  * Small blocks (up to 32 KiB) come from slabs of one size class each, four classes per octave. Large blocks are whole pages: freed ones
- * wait by size class for an equal request, and are merged with their neighbours before the memory grows.
+ * wait by size for an equal request, and are merged with their neighbours before the memory grows.
  *
  * @module
  */
@@ -199,7 +199,7 @@ export class Heap {
 
   #allocLarge(bytes: number): number {
     if (!(bytes <= maximumPages * wasmPageBytes)) throw this.#outOfMemory(bytes);
-    const size = classBytes(sizeClassUp(bytes));
+    const size = largeBytes(bytes);
     if (this.#bytes + size > this.budget) throw this.#outOfMemory(bytes);
     const pages = size / pageBytes;
     const waiting = this.#waiting.get(pages);
@@ -325,6 +325,11 @@ function sizeClassUp(bytes: number): number {
 
 function classBytes(sizeClass: number): number {
   return 2 ** (6 + (sizeClass >> 2)) * (1 + (sizeClass & 3) / 4);
+}
+
+/** The size of a large block: whole pages, sixteen sizes per octave, so that nearly equal requests share blocks at little waste. */
+function largeBytes(bytes: number): number {
+  return roundUp(bytes, Math.max(pageBytes, 2 ** (27 - Math.clz32(bytes - 1))));
 }
 
 function roundUp(value: number, multiple: number): number {

@@ -5,6 +5,10 @@
  */
 import { CpuBackend, type CpuBackendOptions } from "./backend.ts";
 
+export type { DType, TypedArray } from "../tensor/dtype.ts";
+export type { Expr, ExprNode } from "../tensor/expr.ts";
+export type * from "../tensor/kernel.ts";
+export type { ScalarOp } from "../tensor/scalar.ts";
 export type { Accelerator, Accelerators, CpuStorage } from "./accelerator.ts";
 export { CpuBackend, type CpuBackendOptions } from "./backend.ts";
 export { Heap, type HeapOptions } from "./heap.ts";

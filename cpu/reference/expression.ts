@@ -23,12 +23,17 @@ export type Loop = (
   outputs: number,
 ) => void;
 
+/** More loops than any model has; expressions with ever new constants must not fill the memory. */
+const maximumLoops = 4096;
+
 const loops = new Map<string, Loop>();
 
 /** The loop of an expression, compiled at first sight of its key. */
 export function loopOf(expr: Expr): Loop {
   let loop = loops.get(expr.key);
-  if (loop === undefined) loops.set(expr.key, loop = compile(expr));
+  if (loop !== undefined) return loop;
+  if (loops.size >= maximumLoops) loops.clear();
+  loops.set(expr.key, loop = compile(expr));
   return loop;
 }
 

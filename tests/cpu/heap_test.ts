@@ -109,6 +109,19 @@ Deno.test("Heap refuses what passes the budget or 4 GiB with OutOfMemoryError, a
   assertEquals(heap.bytes, 0);
 });
 
+Deno.test("Heap serves addresses beyond 2 GiB and says when 4 GiB are full", () => {
+  const heap = new Heap();
+  const first = heap.alloc(2 ** 31);
+  assertThrows(() => heap.alloc(2 ** 31), OutOfMemoryError);
+  const second = heap.alloc(2 ** 30);
+  heap.f32[second / 4 + 2 ** 28 - 1] = 3;
+  assert(second >= 2 ** 31);
+  const small = heap.alloc(100);
+  [first, second, small].forEach((pointer) => heap.free(pointer));
+  assertEquals(heap.bytes, 0);
+  heap.free(heap.alloc(3 * 2 ** 30));
+});
+
 Deno.test("Heap refuses to free what is not in use", () => {
   const heap = new Heap();
   for (const bytes of [48, 100_000]) {
