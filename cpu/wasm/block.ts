@@ -6,34 +6,46 @@
 import { isFloat } from "../../tensor/dtype.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import type { Expr } from "../../tensor/expr.ts";
-import type { Storage, View } from "../../tensor/kernel.ts";
-import type { ScratchHeap } from "./scratch.ts";
+import type { View } from "../../tensor/kernel.ts";
+import type { CpuStorage } from "../accelerator.ts";
+import { type ScratchHeap, scratchPointer } from "./scratch.ts";
 import type { Local } from "./encoder.ts";
 import { elementBytes, type Step } from "./operands.ts";
 import type { Term, Terms } from "./terms.ts";
 
-/** A storage of the CPU backend: it lies at a byte address of the heap. */
-export interface HeapStorage extends Storage {
-  /** The byte address. */
-  readonly pointer: number;
-}
-
 const blockBytes = 8192;
 
-/** One call's arguments in the heap's memory, written as 32-bit words. */
+/** One call's arguments in the heap's memory, written as 32-bit words. All kernels of a heap share one block, since calls do not overlap. */
 export class ArgumentBlock {
   /** The block's byte address. */
   readonly pointer: number;
-  /** The words, as whole numbers. */
-  readonly words: Int32Array<ArrayBufferLike>;
-  /** The same words, as float32. */
-  readonly floats: Float32Array<ArrayBufferLike>;
+  readonly #heap: ScratchHeap;
+  #words: Int32Array<ArrayBufferLike>;
+  #floats: Float32Array<ArrayBufferLike>;
 
-  /** Takes a block from the heap for good. */
+  /** Takes a block from the heap, or the one taken before. */
   constructor(heap: ScratchHeap) {
-    this.pointer = heap.alloc(blockBytes);
-    this.words = new Int32Array(heap.memory.buffer, this.pointer, blockBytes / 4);
-    this.floats = new Float32Array(heap.memory.buffer, this.pointer, blockBytes / 4);
+    this.#heap = heap;
+    this.pointer = scratchPointer(heap, "arguments", blockBytes);
+    this.#words = new Int32Array(0);
+    this.#floats = new Float32Array(0);
+  }
+
+  /** The words, as whole numbers; made again where memory that is not shared has grown. */
+  get words(): Int32Array<ArrayBufferLike> {
+    if (this.#words.length === 0) this.#view();
+    return this.#words;
+  }
+
+  /** The same words, as float32. */
+  get floats(): Float32Array<ArrayBufferLike> {
+    if (this.#floats.length === 0) this.#view();
+    return this.#floats;
+  }
+
+  #view(): void {
+    this.#words = new Int32Array(this.#heap.memory.buffer, this.pointer, blockBytes / 4);
+    this.#floats = new Float32Array(this.#heap.memory.buffer, this.pointer, blockBytes / 4);
   }
 
   /** Writes scalars from word `at` on, each in its type. */
@@ -54,7 +66,7 @@ export function fitsBlock(words: number): boolean {
 
 /** The byte address of a view's first element. */
 export function address(view: View): number {
-  return (view.storage as HeapStorage).pointer + view.offset * elementBytes(view.dtype);
+  return (view.storage as CpuStorage).pointer + view.offset * elementBytes(view.dtype);
 }
 
 /** A scalar an expression asks for. */
@@ -89,12 +101,20 @@ export interface Nest {
   readonly strides: number[][];
 }
 
-/** Joins the dims of `views` from `from` up to `to`; with `sort` they are brought into the order of falling strides of the last view first. */
-export function joinDims(shape: readonly number[], strides: readonly (readonly number[])[], from: number, to: number, sort: boolean): Nest {
+/** Joins the dims from `from` up to `to`, first brought into the order of falling strides of operand `leading`, if one is named. */
+export function joinDims(
+  shape: readonly number[],
+  strides: readonly (readonly number[])[],
+  from: number,
+  to: number,
+  leading?: number,
+): Nest {
   const order: number[] = [];
   for (let dim = from; dim < to; dim++) if (shape[dim] !== 1) order.push(dim);
-  const leading = strides.at(-1)!;
-  if (sort) order.sort((a, b) => Math.abs(leading[b]!) - Math.abs(leading[a]!) || a - b);
+  if (leading !== undefined && order.length > 1) {
+    const first = strides[leading]!;
+    order.sort((a, b) => Math.abs(first[b]!) - Math.abs(first[a]!) || a - b);
+  }
   const sizes: number[] = [];
   const joined: number[][] = strides.map(() => []);
   for (const dim of order) {

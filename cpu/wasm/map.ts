@@ -4,8 +4,9 @@
  * @module
  */
 import { type Expr, outputTypes } from "../../tensor/expr.ts";
-import type { Kernel, MapKernel, View } from "../../tensor/kernel.ts";
+import type { MapKernel, View } from "../../tensor/kernel.ts";
 import type { DType } from "../../tensor/dtype.ts";
+import type { Accelerator } from "../accelerator.ts";
 import {
   address,
   ArgumentBlock,
@@ -25,9 +26,6 @@ import { ExpressionWriter, isSupported, type Leaves } from "./scalar.ts";
 import type { ScratchHeap } from "./scratch.ts";
 import { type Term, Terms } from "./terms.ts";
 
-/** Runs a kernel if it can: false leaves it to the reference. */
-export type Runner = (kernel: Kernel, inputs: readonly View[], outputs: readonly View[], scalars: readonly number[]) => boolean;
-
 /** What is known of a kernel, whatever the shapes. */
 interface MapPlan {
   readonly expr: Expr;
@@ -43,12 +41,12 @@ interface MapPlan {
 /** Words before the pointers: the inner size, the number of outer dims. */
 const headWords = 2;
 
-/** Makes the runner of map kernels on a heap. */
-export function createMapRunner(heap: ScratchHeap): Runner {
+/** The accelerator of map kernels on a heap: everything but float64. */
+export function createMapAccelerator(heap: ScratchHeap): Accelerator<"map"> {
   const plans = new Map<string, MapPlan | null>();
-  const block = new ArgumentBlock(heap);
+  let block: ArgumentBlock | undefined;
   return (kernel, inputs, outputs, scalars) => {
-    if (kernel.kind !== "map") return false;
+    block ??= new ArgumentBlock(heap);
     let plan = plans.get(kernel.key);
     if (plan === undefined) plans.set(kernel.key, plan = planMap(kernel, inputs.length, outputs.length));
     if (plan === null) return false;
@@ -112,7 +110,7 @@ function writeDense(block: ArgumentBlock, views: readonly View[], size: number):
 
 /** Writes inner size, strides and odometer for any strides, and gives the pattern; -1 when the rank is beyond the block. */
 function writeNest(block: ArgumentBlock, plan: MapPlan, views: readonly View[], shape: readonly number[]): number {
-  const nest: Nest = joinDims(shape, views.map((view) => view.strides), 0, shape.length, !plan.usesIndex);
+  const nest: Nest = joinDims(shape, views.map((view) => view.strides), 0, shape.length, plan.usesIndex ? undefined : views.length - 1);
   const inner = nest.sizes.length - 1;
   if (inner > 16) return -1;
   const { words } = block;

@@ -8,9 +8,17 @@ import type { Heap } from "../heap.ts";
 import { createConvAccelerator } from "./conv.ts";
 import { createMapAccelerator } from "./map.ts";
 import { createMatmulAccelerator } from "./matmul.ts";
+import { createReduceAccelerator } from "./reduce.ts";
+import { createRowAccelerator } from "./row.ts";
 
 /** The accelerators that work on a heap. */
 export function createAccelerators(heap: Heap): Accelerators {
   const map = createMapAccelerator(heap);
-  return { map, matmul: createMatmulAccelerator(heap, map), conv: createConvAccelerator(heap, map) };
+  return {
+    map,
+    reduce: createReduceAccelerator(heap),
+    row: createRowAccelerator(heap),
+    matmul: createMatmulAccelerator(heap, map),
+    conv: createConvAccelerator(heap, map),
+  };
 }

@@ -87,6 +87,14 @@ export function storePartial(e: Terms, operand: Operand, count: Local, value: Te
   scatter(e, operand, count, value);
 }
 
+/** Stores the first element. */
+export function storeFirst(e: Terms, operand: Operand, value: Term): void {
+  const { f } = e;
+  f.get(operand.pointer);
+  inMemory(e, value, operand.dtype).write(f);
+  f.laneMemory(operand.dtype === "float16" ? "v128.store16_lane" : "v128.store32_lane", 0);
+}
+
 function scatter(e: Terms, operand: Operand, count: Local | undefined, value: Term): void {
   const { f } = e;
   const vector = e.keepNew(inMemory(e, value, operand.dtype));

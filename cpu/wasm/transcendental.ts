@@ -124,7 +124,7 @@ export function tanh(e: Terms, argument: Term): Term {
     const large = s.sub(s.number(1), s.div(s.number(2), s.add(power, s.number(1))));
     const square = e.keep(s.mul(x, x));
     const small = s.madd(s.mul(square, x), s.polynomial(square, tanhSmall), x);
-    return e.select(s.lt(a, s.number(0.625)), small, s.copySign(large, x));
+    return s.copySign(e.select(s.lt(a, s.number(0.625)), small, large), x);
   });
 }
 

@@ -1,0 +1,53 @@
+/**
+ * Row kernels in WebAssembly: softmax, norms and their like, each row read from cache after the first pass.
+ *
+ * @module
+ */
+import type { View } from "../../tensor/kernel.ts";
+import type { Accelerator } from "../accelerator.ts";
+import { ArgumentBlock } from "./block.ts";
+import { compileRows } from "./row_code.ts";
+import { planRows, type RowPlan, type RowProgram, variantOf, writeArguments } from "./row_plan.ts";
+import type { ScratchHeap } from "./scratch.ts";
+
+/** Runs row programs on a heap, each compiled once per key and pattern; false leaves a program to the reference. */
+export type RowRunner = (
+  key: string,
+  program: () => RowProgram,
+  inputs: readonly View[],
+  outputs: readonly View[],
+  scalars: readonly number[],
+) => boolean;
+
+/** Makes a runner of row programs. */
+export function createRowRunner(heap: ScratchHeap): RowRunner {
+  const plans = new Map<string, RowPlan | null>();
+  let block: ArgumentBlock | undefined;
+  return (key, program, inputs, outputs, scalars) => {
+    block ??= new ArgumentBlock(heap);
+    let plan = plans.get(key);
+    if (plan === undefined) plans.set(key, plan = planRows(program(), inputs.length));
+    if (plan === null) return false;
+    const shape = shapeOf(plan, inputs, outputs);
+    if (shape === undefined) return false;
+    if (outputs.every((view) => view.shape.includes(0))) return true;
+    const views = [...inputs, ...outputs];
+    const variant = writeArguments(block, plan, shape, views, scalars);
+    if (variant === undefined) return false;
+    let run = plan.variants.get(variant);
+    if (run === undefined) plan.variants.set(variant, run = compileRows(heap.memory, plan, variantOf(variant, views.length)));
+    run(block.pointer);
+    return true;
+  };
+}
+
+/** The shape of rows and elements, from an operand that has both. */
+function shapeOf(plan: RowPlan, inputs: readonly View[], outputs: readonly View[]): readonly number[] | undefined {
+  return inputs[0]?.shape ?? outputs[plan.program.outputs.findIndex(({ per }) => per === "element")]?.shape;
+}
+
+/** The accelerator of row kernels: everything but float64. */
+export function createRowAccelerator(heap: ScratchHeap): Accelerator<"row"> {
+  const run = createRowRunner(heap);
+  return (kernel, inputs, outputs, scalars) => run(kernel.key, () => kernel, inputs, outputs, scalars);
+}
