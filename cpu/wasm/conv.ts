@@ -174,8 +174,9 @@ function packWeights(
   rows: number,
   depth: number,
 ): void {
-  for (let k = 0; k < depth; k += blockDepth) {
-    packPanels(heap, "rows", { ...a, pointer: a.pointer + k * a.along }, target + k * rows * 4, rows, Math.min(blockDepth, depth - k));
+  const deep = blockDepth(depth);
+  for (let k = 0; k < depth; k += deep) {
+    packPanels(heap, "rows", { ...a, pointer: a.pointer + k * a.along }, target + k * rows * 4, rows, Math.min(deep, depth - k));
   }
 }
 
@@ -198,8 +199,9 @@ function correlate(heap: ScratchHeap, pass: Correlation): void {
   const { packed, rows, table, depth, image, imageStep, output, pointer, stride, step } = pass;
   const functions = functionsOf(heap);
   const tile = scratchPointer(heap, "gemm tile", tileRows * tileColumns * 4);
-  for (let k = 0; k < depth; k += blockDepth) {
-    const span = Math.min(blockDepth, depth - k);
+  const deep = blockDepth(depth);
+  for (let k = 0; k < depth; k += deep) {
+    const span = Math.min(deep, depth - k);
     for (let row = 0; row < rows; row += passRows) {
       const a = packed + (k * rows + row * span) * 4;
       const height = Math.min(passRows, rows - row);

@@ -27,8 +27,9 @@ export interface Product {
   readonly accumulate?: boolean;
 }
 
-/** Depth of a block: a panel of each operand stays in the first-level cache. */
-export const blockDepth = 256;
+/** Depth of a block when there are several, and how much one block may hold: a panel of each operand stays in the first-level cache. */
+const usualDepth = 256;
+const mostDepth = 384;
 
 /** Rows of a packed block of A, which stays in the second-level cache. */
 const blockRows = 20 * tileRows;
@@ -55,6 +56,11 @@ export function multiply(heap: ScratchHeap, product: Product): void {
   }
 }
 
+/** The depth of blocks into which a product is cut: blocks of nearly equal depth, so that no short one is left over. */
+export function blockDepth(depth: number): number {
+  return depth <= mostDepth ? depth : Math.ceil(depth / Math.ceil(depth / usualDepth) / 8) * 8;
+}
+
 function clearRows(heap: ScratchHeap, { pointer, stride, rows, columns }: Product): void {
   const bytes = new Uint8Array(heap.memory.buffer);
   for (let row = 0; row < rows; row++) bytes.fill(0, pointer + row * stride, pointer + row * stride + columns * 4);
@@ -62,14 +68,14 @@ function clearRows(heap: ScratchHeap, { pointer, stride, rows, columns }: Produc
 
 function multiplyBlocks(heap: ScratchHeap, { a, b, pointer, stride, rows, columns, depth, accumulate }: Product): void {
   const { block } = gemmFunctions(heap);
-  const deep = Math.min(depth, blockDepth);
+  const deep = blockDepth(depth);
   const packedA = scratchPointer(heap, "gemm a", Math.min(rows + tileRows, blockRows) * deep * 4);
   const packedB = scratchPointer(heap, "gemm b", Math.min(columns + tileColumns, blockColumns) * deep * 4);
   const tile = scratchPointer(heap, "gemm tile", tileRows * tileColumns * 4);
   for (let column = 0; column < columns; column += blockColumns) {
     const width = Math.min(blockColumns, columns - column);
-    for (let k = 0; k < depth; k += blockDepth) {
-      const span = Math.min(blockDepth, depth - k);
+    for (let k = 0; k < depth; k += deep) {
+      const span = Math.min(deep, depth - k);
       packPanels(heap, "columns", { ...b, pointer: b.pointer + column * b.across + k * b.along }, packedB, width, span);
       for (let row = 0; row < rows; row += blockRows) {
         const height = Math.min(blockRows, rows - row);
