@@ -36,6 +36,7 @@ export type ExprNode =
 
 /** A directed acyclic graph of scalar operations, flattened: each node's arguments come before it. */
 export interface Expr {
+  /** The steps, in order. */
   readonly nodes: readonly ExprNode[];
   /** The positions in `nodes` of the values that leave the expression. */
   readonly outputs: readonly number[];

@@ -16,10 +16,15 @@ export interface Storage {
 
 /** A strided window on a storage. Strides and offset count elements; an expanded dimension has stride 0. */
 export interface View {
+  /** Where the elements lie. */
   readonly storage: Storage;
+  /** The elements' type. */
   readonly dtype: DType;
+  /** The size of each dim. */
   readonly shape: readonly number[];
+  /** Elements from one position to the next in each dim. */
   readonly strides: readonly number[];
+  /** The first element. */
   readonly offset: number;
 }
 
@@ -28,8 +33,11 @@ export interface View {
  * An output may be any view that does not overlap itself, and may be the very same view as an input (in place).
  */
 export interface MapKernel {
+  /** The family. */
   readonly kind: "map";
+  /** Equal keys mean equal kernels. */
   readonly key: string;
+  /** One output per output view. */
   readonly expr: Expr;
 }
 
@@ -42,10 +50,15 @@ export type Combine = "sum" | "prod" | "max" | "min" | "argmax" | "argmin";
  * (0, 1, -Infinity, Infinity; the callers refuse it for arg reductions). float32 sums are pairwise, blocked or tree-shaped.
  */
 export interface ReduceKernel {
+  /** The family. */
   readonly kind: "reduce";
+  /** Equal keys mean equal kernels. */
   readonly key: string;
+  /** How many of the last dims are reduced. */
   readonly reduced: number;
+  /** How two values become one. */
   readonly combine: Combine;
+  /** What is combined, per element. */
   readonly prologue: Expr;
   /** May be absent: the combined value itself, in the prologue's type (int32 for arg reductions). */
   readonly epilogue?: Expr;
@@ -53,7 +66,9 @@ export interface ReduceKernel {
 
 /** One reduction of a {@link RowKernel}: `expr` (one output) may use the results of the reductions before it. */
 export interface RowStage {
+  /** How two values become one. */
   readonly combine: "sum" | "max" | "min";
+  /** What is combined, per element. */
   readonly expr: Expr;
 }
 
@@ -64,10 +79,15 @@ export interface RowStage {
  * An output may be any view that does not overlap itself.
  */
 export interface RowKernel {
+  /** The family. */
   readonly kind: "row";
+  /** Equal keys mean equal kernels. */
   readonly key: string;
+  /** How many of the last dims are the row. */
   readonly reduced: number;
+  /** The reductions, in order. */
   readonly stages: readonly RowStage[];
+  /** What is stored, one entry per output view. */
   readonly outputs: readonly { readonly per: "element" | "row"; readonly expr: Expr }[];
 }
 
@@ -77,15 +97,21 @@ export interface RowKernel {
  * on (expanded to the output's shape) as `input(2)`, `input(3)` ….  float16 operands accumulate in float32.
  */
 export interface MatmulKernel {
+  /** The family. */
   readonly kind: "matmul";
+  /** Equal keys mean equal kernels. */
   readonly key: string;
+  /** Applied to each product before it is stored. */
   readonly epilogue?: Expr;
 }
 
 /** The geometry of a convolution or pooling, one number per spatial dim. */
 export interface Window {
+  /** Steps between neighbouring windows. */
   readonly stride: readonly number[];
+  /** Cells added at both ends. */
   readonly padding: readonly number[];
+  /** Steps between a window's cells. */
   readonly dilation: readonly number[];
 }
 
@@ -95,10 +121,15 @@ export interface Window {
  * - `input`: inputs dy, w → output dx; `weight`: inputs x, dy → output dw. Outputs are contiguous.
  */
 export interface ConvKernel extends Window {
+  /** The family. */
   readonly kind: "conv";
+  /** Equal keys mean equal kernels. */
   readonly key: string;
+  /** The output, or which gradient. */
   readonly direction: "forward" | "input" | "weight";
+  /** Groups of channels that do not see each other. */
   readonly groups: number;
+  /** Applied to each sum before it is stored; forward only. */
   readonly epilogue?: Expr;
 }
 
@@ -110,11 +141,17 @@ export interface ConvKernel extends Window {
  *   (`countPadding`), or inside the image itself. Outputs are contiguous; windows may run past the padded end (ceil mode).
  */
 export interface PoolKernel extends Window {
+  /** The family. */
   readonly kind: "pool";
+  /** Equal keys mean equal kernels. */
   readonly key: string;
+  /** What becomes of a window. */
   readonly mode: "max" | "average";
+  /** The output or the gradient. */
   readonly direction: "forward" | "backward";
+  /** Cells of a window, per dim. */
   readonly size: readonly number[];
+  /** Whether averages count padded cells. */
   readonly countPadding: boolean;
 }
 
@@ -127,10 +164,15 @@ export interface PoolKernel extends Window {
  * - `columns` (likewise) → db_j = f Σ_{i: j in A(i)} g_i exp(s_ij - lse_i) a_i.
  */
 export interface PairsKernel {
+  /** The family. */
   readonly kind: "pairs";
+  /** Equal keys mean equal kernels. */
   readonly key: string;
+  /** The log-sum-exp, or the gradient of rows or columns. */
   readonly direction: "forward" | "rows" | "columns";
+  /** Whether j = i is left out. */
   readonly excludeDiagonal: boolean;
+  /** Whether only equal labels are candidates. */
   readonly sameLabel: boolean;
 }
 
@@ -139,8 +181,11 @@ export interface PairsKernel {
  * An index outside 0 … size-1 is an IndexError: at once on the CPU, at the next read on the GPU.
  */
 export interface GatherKernel {
+  /** The family. */
   readonly kind: "gather";
+  /** Equal keys mean equal kernels. */
   readonly key: string;
+  /** The dim the index runs along. */
   readonly dim: number;
 }
 
@@ -149,29 +194,41 @@ export interface GatherKernel {
  * src[i..] along `dim`, in increasing position, so that the result is deterministic (`replace`: the last one stays).
  */
 export interface ScatterKernel {
+  /** The family. */
   readonly kind: "scatter";
+  /** Equal keys mean equal kernels. */
   readonly key: string;
+  /** The dim the index runs along. */
   readonly dim: number;
+  /** How a value joins what is there. */
   readonly combine: "sum" | "prod" | "max" | "min" | "replace";
 }
 
 /** Running sum, product, maximum or minimum along the last dim; the output is contiguous. */
 export interface ScanKernel {
+  /** The family. */
   readonly kind: "scan";
+  /** Equal keys mean equal kernels. */
   readonly key: string;
+  /** What runs along. */
   readonly combine: "sum" | "prod" | "max" | "min";
 }
 
 /** Stable sort along the last dim: values and their int32 positions, both contiguous. NaN counts as greatest. */
 export interface SortKernel {
+  /** The family. */
   readonly kind: "sort";
+  /** Equal keys mean equal kernels. */
   readonly key: string;
+  /** Whether the greatest comes first. */
   readonly descending: boolean;
 }
 
 /** What a custom kernel's CPU function sees of a view: contiguous elements, copied in, and out again for outputs. */
 export interface HostView {
+  /** The elements, row-major. */
   readonly data: TypedArray;
+  /** The size of each dim. */
   readonly shape: readonly number[];
 }
 
@@ -180,9 +237,13 @@ export interface HostView {
  * (read_write) in order, group 0, entry point `main`. Inputs are made contiguous first, outputs are contiguous.
  */
 export interface CustomKernel {
+  /** The family. */
   readonly kind: "custom";
+  /** Equal keys mean equal kernels. */
   readonly key: string;
+  /** Reads the inputs and fills the outputs. */
   readonly cpu: (inputs: readonly HostView[], outputs: readonly HostView[], scalars: readonly number[]) => void;
+  /** The shader for given views; absent where WebGPU is not supported. */
   readonly wgsl?: (
     inputs: readonly View[],
     outputs: readonly View[],
@@ -209,8 +270,11 @@ export type KernelKind = Kernel["kind"];
 
 /** A range of bytes to read back. */
 export interface ReadRange {
+  /** Where to read. */
   readonly storage: Storage;
+  /** The first byte. */
   readonly byteOffset: number;
+  /** How many bytes. */
   readonly byteLength: number;
 }
 

@@ -148,10 +148,61 @@ const rows = {
   shr: row(2, "bits", (a, b) => a >>> b),
   where: row(3, "select", (condition, a, b) => condition !== 0 ? a : b),
   threefry: row(3, "bits", threefry),
-} satisfies Record<string, ScalarRow>;
+} satisfies Record<ScalarOp, ScalarRow>;
 
 /** The name of a scalar operation. */
-export type ScalarOp = keyof typeof rows;
+export type ScalarOp =
+  | "neg"
+  | "abs"
+  | "sign"
+  | "floor"
+  | "ceil"
+  | "round"
+  | "trunc"
+  | "sqrt"
+  | "rsqrt"
+  | "exp"
+  | "expm1"
+  | "log"
+  | "log1p"
+  | "sin"
+  | "cos"
+  | "tan"
+  | "asin"
+  | "acos"
+  | "atan"
+  | "sinh"
+  | "cosh"
+  | "tanh"
+  | "sigmoid"
+  | "erf"
+  | "isNaN"
+  | "isInf"
+  | "not"
+  | "cast"
+  | "add"
+  | "sub"
+  | "mul"
+  | "div"
+  | "floorDiv"
+  | "mod"
+  | "pow"
+  | "atan2"
+  | "max"
+  | "min"
+  | "lt"
+  | "le"
+  | "gt"
+  | "ge"
+  | "eq"
+  | "ne"
+  | "and"
+  | "or"
+  | "xor"
+  | "shl"
+  | "shr"
+  | "where"
+  | "threefry";
 
 /** The table of scalar operations. */
 export const scalarOps: Readonly<Record<ScalarOp, ScalarRow>> = rows;
