@@ -145,6 +145,11 @@ fn remainder32(a: f32, b: f32) -> f32 {
   return select(select(select(size, 0f, bits == 0x7f800000u), bitcast<f32>(0x7f800000u | (bits & 0x80000000u)), zero), ${notANumber}, (bits > 0x80000000u) || isNaN32(x));
 }`,
   },
+  /** The same number, behind a bound that it never reaches: sums on either side of it are not reassociated. */
+  keep: {
+    calls: [],
+    source: `fn keep(x: f32) -> f32 { return clamp(x, -1e30f, 1e30f); }`,
+  },
   /** The leading 12 bits, so that products of two heads are exact. */
   head: {
     calls: [],
@@ -169,21 +174,21 @@ fn remainder32(a: f32, b: f32) -> f32 {
 }`,
   },
   exp32: {
-    calls: ["isNaN32", "scaleByPower", "expTail"],
+    calls: ["isNaN32", "keep", "scaleByPower", "expTail"],
     source: `fn exp32(x: f32) -> f32 {
   let inside = clamp(select(x, 0f, isNaN32(x)), -104f, 89f);
   let k = round(inside * 1.4426950408889634f);
-  let r = fma(k, 0.000212194440054690583f, fma(k, -0.693359375f, inside));
+  let r = fma(k, 0.000212194440054690583f, keep(fma(k, -0.693359375f, inside)));
   let value = scaleByPower(fma(r * r, expTail(r), r) + 1f, k);
   return select(select(select(value, ${infinity}, x > 88.72284f), 0f, x < -103.98f), x, isNaN32(x));
 }`,
   },
   expm132: {
-    calls: ["isNaN32", "scaleByPower", "expTail"],
+    calls: ["isNaN32", "keep", "scaleByPower", "expTail"],
     source: `fn expm132(x: f32) -> f32 {
   let inside = clamp(select(x, 0f, isNaN32(x)), -18f, 89f);
   let k = round(inside * 1.4426950408889634f);
-  let r = fma(k, 0.000212194440054690583f, fma(k, -0.693359375f, inside));
+  let r = fma(k, 0.000212194440054690583f, keep(fma(k, -0.693359375f, inside)));
   let small = fma(r * r, expTail(r), r);
   let power = bitcast<f32>(u32(i32(min(k, 127f)) + 127i) << 23u);
   let value = select(fma(small, power, power - 1f), scaleByPower(small + 1f, k), k > 30f);
@@ -278,7 +283,7 @@ fn twoOverPiFrom(bit: u32) -> u32 {
    * numbers for large ones. Source: Payne and Hanek 1983, "Radian reduction for trigonometric functions".
    */
   reduceAngle: {
-    calls: ["multiplyWide", "twoOverPi"],
+    calls: ["keep", "multiplyWide", "twoOverPi"],
     source: `fn reduceLargeAngle(x: f32) -> vec2<f32> {
   let bits = bitcast<u32>(x) & 0x7fffffffu;
   let mantissa = (bits & 0x7fffffu) | 0x800000u;
@@ -294,9 +299,9 @@ fn twoOverPiFrom(bit: u32) -> u32 {
   return vec2<f32>(select(r, -r, negative), f32(select(quadrant & 3u, (4u - quadrant) & 3u, negative)));
 }
 fn reduceAngle(x: f32) -> vec2<f32> {
-  if (abs(x) > 2000f) { return reduceLargeAngle(x); }
+  if (abs(x) > 100f) { return reduceLargeAngle(x); }
   let k = round(x * 0.63661977236758134f);
-  let r = fma(k, -7.549789948768648e-8f, fma(k, -0.0004837512969970703125f, fma(k, -1.5703125f, x)));
+  let r = fma(k, -7.549789948768648e-8f, keep(fma(k, -0.0004837512969970703125f, keep(fma(k, -1.5703125f, x)))));
   return vec2<f32>(r, f32(u32(i32(k)) & 3u));
 }`,
   },
@@ -470,7 +475,7 @@ fn cosCore(r: f32) -> f32 {
   },
   /** |x|^y for finite |x| > 0: the logarithm and its product with y each as the sum of two floats. */
   powSize: {
-    calls: ["head", "splitPower", "scaleByPower", "expTail"],
+    calls: ["keep", "head", "splitPower", "scaleByPower", "expTail"],
     source: `fn powSize(x: f32, y: f32) -> f32 {
   let parts = splitPower(x);
   let k = parts.x;
@@ -480,7 +485,7 @@ fn cosCore(r: f32) -> f32 {
   let wholeTail = f - (wholeHead - 2f);
   let s = f / whole;
   let sHead = head(s);
-  let rest = clamp(f - sHead * wholeHead, -1e30f, 1e30f);
+  let rest = keep(f - sHead * wholeHead);
   let sTail = (rest - sHead * wholeTail) / whole;
   let z = s * s;
   let series = s * z * ${polynomial("z", [0.66666666667, 0.4, 0.2857142857, 0.2222222222, 0.1818181818])};
@@ -489,14 +494,14 @@ fn cosCore(r: f32) -> f32 {
   let c = fma(k, -0.000212194440054690583f, fma(2f, sTail, series));
   let log = a + (b + c);
   let logHead = head(log);
-  let logTail = clamp(clamp(a - logHead, -1e30f, 1e30f) + b, -1e30f, 1e30f) + c;
+  let logTail = keep(keep(a - logHead) + b) + c;
   let yHead = head(y);
   let yTail = y - yHead;
   let estimate = y * log;
   let productHead = yHead * logHead;
   let productTail = fma(yHead, logTail, yTail * log);
   let n = round(clamp(estimate, -104f, 89f) * 1.4426950408889634f);
-  let r = fma(n, 0.000212194440054690583f, fma(n, -0.693359375f, productHead)) + productTail;
+  let r = keep(fma(n, 0.000212194440054690583f, keep(fma(n, -0.693359375f, productHead)))) + productTail;
   let value = scaleByPower(fma(r * r, expTail(r), r) + 1f, n);
   return select(select(value, ${infinity}, estimate > 88.8f), 0f, estimate < -103.99f);
 }`,
