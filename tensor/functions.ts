@@ -5,6 +5,7 @@
  */
 import { ArgumentError, formatShapes, ShapeError } from "./errors.ts";
 import * as ops from "./ops/matmul.ts";
+import { pairLogSumExp as pairOp } from "./ops/pairs.ts";
 import * as rows from "./ops/softmax.ts";
 import { tidy } from "./scope.ts";
 import { normalizeDims, sizeOf } from "./shape.ts";
@@ -231,6 +232,28 @@ export function normalize(x: Tensor, { dims, epsilon = 1e-5, weight, bias }: Nor
   mean!.dispose();
   variance!.dispose();
   return { y: y!, ...statistics };
+}
+
+/** Options of {@link pairLogSumExp}. */
+export interface PairOptions {
+  /** Multiplies every dot product: 1/τ. */
+  readonly scale: number;
+  /** Leave out j = i. Default false. */
+  readonly excludeDiagonal?: boolean;
+  /** int32 labels of a [M] and b [N]: only pairs of equal labels count. */
+  readonly labels?: readonly [Tensor, Tensor];
+}
+
+/**
+ * log Σ_j exp(scale a_i·b_j) over the candidates j of each row i, streamed: no M×N matrix is stored, forward or backward.
+ *
+ * @param a float32 [M, D].
+ * @param b float32 [N, D].
+ * @returns [M]; -Infinity for a row without candidates.
+ * @throws ShapeError, DTypeError when rows or labels do not fit.
+ */
+export function pairLogSumExp(a: Tensor, b: Tensor, { scale, excludeDiagonal = false, labels }: PairOptions): Tensor {
+  return apply(pairOp, [a, b, ...(labels ?? [])], { scale, excludeDiagonal })[0]!;
 }
 
 /** Checks a geometry and gives one number per dim. */

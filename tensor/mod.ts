@@ -46,4 +46,21 @@ export {
 } from "./errors.ts";
 export { currentScope, keep, Scope, scope, type Scoped, tidy } from "./scope.ts";
 export type { Shape } from "./shape.ts";
-export { adaptiveAvgPool2d, avgPool2d, conv1d, conv2d, linear, maxPool2d, normalize } from "./functions.ts";
+export {
+  adaptiveAvgPool2d,
+  avgPool2d,
+  type AvgPoolOptions,
+  conv1d,
+  conv2d,
+  type ConvOptions,
+  linear,
+  maxPool2d,
+  type MaxPoolOptions,
+  normalize,
+  type Normalized,
+  type NormalizeOptions,
+  pairLogSumExp,
+  type PairOptions,
+  type PerDim,
+  type PoolOptions,
+} from "./functions.ts";

@@ -304,7 +304,11 @@ export const logsumexp: KernelOp<ReduceAttributes> = {
   kind: "kernel",
   name: "logsumexp",
   saves: { inputs: [0], outputs: [0] },
-  vjp: (context) => [spread(context).mul(context.x(0).sub(spread(context, context.y(0))).exp())],
+  vjp: (context) => {
+    // A row without anything but -Infinity has no slope: without the shift it would be exp(-Infinity + Infinity), NaN.
+    const y = spread(context, context.y(0));
+    return [spread(context).mul(context.x(0).sub(y.eq(-Infinity).where(0, y)).exp())];
+  },
   infer: ([x], attributes) => {
     refuseWhole(x!, "logsumexp");
     return [{ dtype: x!.dtype, shape: reducedShape(x!.shape, attributes) }];
