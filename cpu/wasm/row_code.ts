@@ -27,6 +27,10 @@ interface Pass {
   readonly exprs: readonly Expr[];
   /** Vectors handled per step. */
   readonly ways: number;
+  /** The operands it stores. */
+  readonly stored: readonly number[];
+  /** Whether it asks for positions. */
+  readonly indexed: boolean;
   /** Takes the expressions' values at one vector. */
   readonly consume: (values: readonly Term[], vector: VectorPlace) => void;
   readonly flush?: () => void;
@@ -113,7 +117,9 @@ class RowCode {
     f.get(this.#vectorSize).set(rest);
     this.#bases.forEach((base, k) => f.get(base).set(starts[k]!));
     const exprs = [...program.stages, ...program.outputs].map(({ expr }) => expr);
-    const wide = exprs.every(isCheap) && this.#variant.steps.every((step) => step !== "strided");
+    // Sixteen columns fill a cache line; with fewer, long rows would read every line several times.
+    const nodes = exprs.reduce((sum, expr) => sum + expr.nodes.length, 0);
+    const wide = nodes <= 64 && this.#variant.steps.every((step) => step !== "strided");
     for (const ways of wide ? [4, 1] : [1]) {
       f.block((done) => {
         f.loop((next) => {
@@ -149,6 +155,8 @@ class RowCode {
       const pass: Pass = {
         exprs: [expr],
         ways: unrolled,
+        stored: reuse === undefined ? [] : [this.#plan.inputs + reuse.output],
+        indexed: usesIndex([expr]) || !manyWays(combine),
         consume: ([value], place) => {
           if (reuse !== undefined) this.#store(this.#plan.inputs + reuse.output, value!, place);
           accumulator.add(place.way, value!, place.valid, place.index);
@@ -177,6 +185,8 @@ class RowCode {
     const pass: Pass = {
       exprs,
       ways: columns ? ways : exprs.every(isCheap) && dense ? 4 : 1,
+      stored: perElement.map(({ operand }) => operand),
+      indexed: usesIndex(exprs),
       consume: (values, place) => values.forEach((value, k) => this.#store(perElement[k]!.operand, value, place)),
     };
     if (columns) this.#passColumns(pass, partial);
@@ -248,8 +258,8 @@ class RowCode {
         f.loop((next) => {
           f.get(rest).i32(4 * ways).op("i32.lt_s").branchIf(done);
           for (let way = 0; way < ways; way++) this.#vector(pass, writers, way, undefined, undefined);
-          for (const operand of this.#operands) advance(this.#e, operand, 4 * ways);
-          f.increment(this.#index, 4 * ways);
+          for (const operand of this.#moving(pass)) advance(this.#e, this.#operands[operand]!, 4 * ways);
+          if (pass.indexed) f.increment(this.#index, 4 * ways);
           f.increment(rest, -4 * ways);
           f.branch(next);
         });
@@ -261,7 +271,7 @@ class RowCode {
         const valid = this.#e.keep(this.#e.op("i32x4.gt_s", this.#e.op("i32x4.splat", this.#e.of(rest)), lanes));
         this.#vector(pass, writers, 0, rest, valid);
       });
-      f.get(this.#index).get(rest).op("i32.add").set(this.#index);
+      if (pass.indexed) f.get(this.#index).get(rest).op("i32.add").set(this.#index);
     });
   }
 
@@ -289,8 +299,11 @@ class RowCode {
             f.get(rest).op("i32.sub").i32(-1).op("i32.mul").set(rest);
             f.loop((step) => {
               for (let way = 0; way < pass.ways; way++) this.#vector(pass, writers[way]!, way, partial, undefined);
-              this.#operands.forEach(({ pointer }, k) => f.get(pointer).get(this.#rowStrides[k]!).op("i32.add").set(pointer));
-              f.increment(this.#index, 1);
+              for (const operand of this.#moving(pass)) {
+                const { pointer } = this.#operands[operand]!;
+                f.get(pointer).get(this.#rowStrides[operand]!).op("i32.add").set(pointer);
+              }
+              if (pass.indexed) f.increment(this.#index, 1);
               f.get(chunk).i32(1).op("i32.sub").tee(chunk).branchIf(step);
             });
             pass.flush && e.block(pass.flush);
@@ -344,6 +357,12 @@ class RowCode {
     };
   }
 
+  /** The operands a pass reads or stores. */
+  #moving(pass: Pass): number[] {
+    const read = pass.exprs.flatMap((expr) => expr.nodes.flatMap((node) => node.kind === "input" ? [node.slot] : []));
+    return [...new Set([...read, ...pass.stored])];
+  }
+
   #isDense(exprs: readonly Expr[]): boolean {
     return exprs.every((expr) => expr.nodes.every((node) => node.kind !== "input" || this.#operands[node.slot]!.step !== "strided"));
   }
@@ -351,6 +370,10 @@ class RowCode {
   #scalarsAt(): number {
     return headWords + 3 * this.#plan.dtypes.length;
   }
+}
+
+function usesIndex(exprs: readonly Expr[]): boolean {
+  return exprs.some((expr) => expr.nodes.some(({ kind }) => kind === "index"));
 }
 
 function resultsOf(accumulator: Accumulator, columns: boolean, ways: number): Term[] {

@@ -68,24 +68,58 @@ const roundSingle = 12582912;
 /** 1.5·2^52, the same for float64. */
 const roundDouble = 6755399441055744;
 
-/** e^x in float32. With `bounded`, |x| ≤ 80 is promised and the guards are left out. */
+/** e^x in float32. With `bounded`, |x| ≤ 87 is promised and the guards are left out. */
 export function exp(e: Terms, argument: Term, bounded = false): Term {
   return e.scoped(() => {
     const s = e.single;
-    const x = e.keep(bounded ? argument : s.atLeast(s.atMost(argument, s.number(89)), s.number(-104.5)));
-    const shifted = e.keep(s.madd(x, s.number(Math.LOG2E), s.number(roundSingle)));
-    const n = e.keep(s.sub(shifted, s.number(roundSingle)));
-    const r = e.keep(s.nmadd(n, s.number(1.42860682030941723212e-6), s.nmadd(n, s.number(0.693145751953125), x)));
-    const value = s.madd(s.polynomial(r, expSingle), e.keep(s.mul(r, r)), s.add(r, s.number(1)));
-    const one = e.whole(0x3f800000);
-    if (bounded) return s.mul(value, e.op("i32x4.add", e.shift("i32x4.shl", shifted, 23), one));
-    // 2^n in two factors, since n runs from -151 to 128.
-    const whole = e.keep(e.op("i32x4.sub", shifted, e.whole(0x4b400000)));
-    const half = e.keep(e.shift("i32x4.shr_s", whole, 1));
-    const first = e.op("i32x4.add", e.shift("i32x4.shl", half, 23), one);
-    const second = e.op("i32x4.add", e.shift("i32x4.shl", e.op("i32x4.sub", whole, half), 23), one);
-    return s.mul(s.mul(value, first), second);
+    const x = e.keep(argument);
+    if (bounded) return expBounded(e, x, scaleOnce);
+    return eitherWay(
+      e,
+      e.op("v128.any_true", s.gt(s.abs(x), s.number(87))),
+      () => expBounded(e, e.keep(s.atLeast(s.atMost(x, s.number(89)), s.number(-104.5))), scaleTwice),
+      () => expBounded(e, x, scaleOnce),
+    );
   });
+}
+
+function expBounded(e: Terms, x: Term, scale: (e: Terms, value: Term, shifted: Term) => Term): Term {
+  const s = e.single;
+  const shifted = e.keep(s.madd(x, s.number(Math.LOG2E), s.number(roundSingle)));
+  const n = e.keep(s.sub(shifted, s.number(roundSingle)));
+  const r = e.keep(s.nmadd(n, s.number(1.42860682030941723212e-6), s.nmadd(n, s.number(0.693145751953125), x)));
+  const value = s.madd(s.polynomial(r, expSingle), e.keep(s.mul(r, r)), s.add(r, s.number(1)));
+  return scale(e, value, shifted);
+}
+
+/** value·2^n for n from -126 to 127; n stands in the low bits of `shifted`. */
+function scaleOnce(e: Terms, value: Term, shifted: Term): Term {
+  return e.single.mul(value, e.op("i32x4.add", e.shift("i32x4.shl", shifted, 23), e.whole(0x3f800000)));
+}
+
+/** value·2^n in two factors, for n from -151 to 128. */
+function scaleTwice(e: Terms, value: Term, shifted: Term): Term {
+  const one = e.whole(0x3f800000);
+  const whole = e.keep(e.op("i32x4.sub", shifted, e.whole(0x4b400000)));
+  const half = e.keep(e.shift("i32x4.shr_s", whole, 1));
+  const first = e.op("i32x4.add", e.shift("i32x4.shl", half, 23), one);
+  const second = e.op("i32x4.add", e.shift("i32x4.shl", e.op("i32x4.sub", whole, half), 23), one);
+  return e.single.mul(e.single.mul(value, first), second);
+}
+
+/** One of two ways to a value, by a condition (i32) on whole vectors: the rare way costs nothing where it is not needed. */
+function eitherWay(e: Terms, condition: Term, rare: () => Term, usual: () => Term): Term {
+  const result = e.f.local("v128");
+  const into = (body: () => Term) => () =>
+    e.block(() => {
+      body().write(e.f);
+      e.f.set(result);
+    });
+  condition.write(e.f);
+  e.f.if(into(rare), into(usual));
+  const value = e.keep({ write: (f) => f.get(result) });
+  e.f.release(result);
+  return value;
 }
 
 /** Natural logarithm in float32. */
@@ -93,18 +127,28 @@ export function log(e: Terms, argument: Term): Term {
   return e.scoped(() => {
     const s = e.single;
     const x = e.keep(argument);
-    const subnormal = e.keep(s.lt(x, s.number(2 ** -126)));
-    const scaled = e.keep(e.select(subnormal, s.mul(x, s.number(2 ** 23)), x));
-    const exponent = e.keep(e.shift("i32x4.shr_s", e.op("i32x4.sub", scaled, e.whole(0x3f3504f3)), 23));
-    const mantissa = e.op("i32x4.sub", scaled, e.shift("i32x4.shl", exponent, 23));
-    const f = e.keep(s.sub(mantissa, s.number(1)));
-    const n = e.keep(s.sub(e.op("f32x4.convert_i32x4_s", exponent), e.op("v128.and", subnormal, s.number(23))));
-    const square = e.keep(s.mul(f, f));
-    const cubic = e.keep(s.mul(s.mul(square, f), s.polynomial(f, logSingle)));
-    const tail = s.nmadd(square, s.number(0.5), s.madd(n, s.number(1.42860682030941723212e-6), cubic));
-    const value = s.madd(n, s.number(0.693145751953125), s.add(f, tail));
-    return logSpecial(e, s, x, value);
+    // As unsigned whole numbers, the positive normal numbers are one interval.
+    const regular = e.op("i32x4.lt_u", e.op("i32x4.sub", x, e.whole(0x00800000)), e.whole(0x7f000000));
+    return eitherWay(e, e.op("v128.any_true", e.op("v128.not", regular)), () => {
+      const subnormal = e.keep(s.lt(x, s.number(2 ** -126)));
+      const scaled = e.keep(e.select(subnormal, s.mul(x, s.number(2 ** 23)), x));
+      return logSpecial(e, s, x, logNormal(e, scaled, e.op("v128.and", subnormal, s.number(23))));
+    }, () => logNormal(e, x, undefined));
   });
+}
+
+/** The logarithm of positive normal numbers, whose exponents are `excess` too high. */
+function logNormal(e: Terms, x: Term, excess: Term | undefined): Term {
+  const s = e.single;
+  const exponent = e.keep(e.shift("i32x4.shr_s", e.op("i32x4.sub", x, e.whole(0x3f3504f3)), 23));
+  const mantissa = e.op("i32x4.sub", x, e.shift("i32x4.shl", exponent, 23));
+  const f = e.keep(s.sub(mantissa, s.number(1)));
+  const whole = e.op("f32x4.convert_i32x4_s", exponent);
+  const n = e.keep(excess === undefined ? whole : s.sub(whole, excess));
+  const square = e.keep(s.mul(f, f));
+  const cubic = s.mul(s.mul(square, f), s.polynomial(f, logSingle));
+  const tail = s.nmadd(square, s.number(0.5), s.madd(n, s.number(1.42860682030941723212e-6), cubic));
+  return e.keep(s.madd(n, s.number(0.693145751953125), s.add(f, tail)));
 }
 
 /** -Infinity at 0, NaN below, Infinity and NaN as they are; else `value`. */
