@@ -202,7 +202,8 @@ export class GpuBackend implements Backend {
     this.#guard.check();
     for (const view of inputs) this.#live(view.storage, `run ${kernel.kind} on`);
     for (const view of outputs) this.#live(view.storage, `run ${kernel.kind} on`);
-    if (outputs.every((view) => view.shape.includes(0))) return;
+    // A scatter into nothing still has its indices checked.
+    if (kernel.kind !== "scatter" && outputs.every((view) => view.shape.includes(0))) return;
     const signature = signatureOf(kernel, inputs, outputs);
     let plan = this.#plans.get(signature);
     if (plan === undefined) {
