@@ -1,0 +1,68 @@
+import { assertRejects } from "@std/assert";
+import { IndexError } from "../../tensor/errors.ts";
+import type { GatherKernel, ScatterKernel } from "../../tensor/kernel.ts";
+import { expanded, permuted, random, run } from "../cpu/compare.ts";
+import { compareOnGpu, filled, gpu, gpuTest, whole } from "./families.ts";
+
+function gather(dim: number): GatherKernel {
+  return { kind: "gather", key: `gather ${dim}`, dim };
+}
+
+function scatter(dim: number, combine: ScatterKernel["combine"]): ScatterKernel {
+  return { kind: "scatter", key: `scatter ${dim} ${combine}`, dim, combine };
+}
+
+const combines = ["sum", "prod", "max", "min", "replace"] as const;
+
+gpuTest("planGather picks along any dim from strided inputs", async () => {
+  const x = permuted(random(6, 5, 4), 2, 1, 0);
+  await compareOnGpu(gather(1), [x, filled("int32", [3, 7, 6], () => whole(5))], [{ shape: [3, 7, 6] }]);
+  await compareOnGpu(gather(0), [x, filled("int32", [9, 5, 2], () => whole(4))], [{ shape: [9, 5, 2] }]);
+  await compareOnGpu(gather(0), [random(50, 8), expanded(filled("int32", [30], () => whole(50)), 1, 8)], [{ shape: [30, 8] }]);
+  const words = filled("uint32", [9], (at) => at * 3);
+  await compareOnGpu(gather(0), [words, filled("int32", [4], () => whole(9))], [{ shape: [4], dtype: "uint32" }]);
+});
+
+gpuTest("planGather takes 70,000 and 4,300,000 indices, which need a folded grid", async () => {
+  for (const size of [70000, 4300000]) {
+    const index = filled("int32", [size], (at) => (at * 7) % 1000);
+    await compareOnGpu(gather(0), [filled("int32", [1000], (at) => at * at), index], [{ shape: [size], dtype: "int32" }]);
+  }
+});
+
+gpuTest("planGather and planScatter report indices out of range at the next read", async () => {
+  const outside = [filled("int32", [3], (at) => [0, -1, 9][at]!), random(3)];
+  await assertRejects(() => run(gpu(), gather(0), [random(4), outside[0]!], [{ shape: [3] }]), IndexError);
+  await assertRejects(() => run(gpu(), scatter(0, "sum"), outside, [{ shape: [4] }]), IndexError);
+  const valid = () => run(gpu(), gather(0), [random(4), filled("int32", [3], () => 1)], [{ shape: [3] }]);
+  await valid();
+  await assertRejects(async () => {
+    await run(gpu(), scatter(0, "sum"), outside, [{ shape: [0] }]);
+    await valid();
+  }, IndexError);
+});
+
+gpuTest("planScatter combines in increasing position along any dim", async () => {
+  for (const combine of combines) {
+    const initial = Float32Array.from({ length: 28 }, () => 1);
+    const inputs = [filled("int32", [40, 3], () => whole(7)), random(40, 3)];
+    await compareOnGpu(scatter(0, combine), inputs, [{ shape: [7, 4], initial }]);
+    const counts = [filled("int32", [3, 40], () => whole(9)), filled("int32", [3, 40], () => whole(5) - 2)];
+    await compareOnGpu(scatter(1, combine), counts, [{ shape: [3, 9], dtype: "int32", initial: new Int32Array(27).fill(1) }]);
+  }
+});
+
+gpuTest("planScatter takes 70,000 indices along one dim, searched or walked", async () => {
+  for (const size of [11, 5000]) {
+    const inputs = [filled("int32", [70000], () => whole(size)), filled("float32", [70000], () => whole(3))];
+    await compareOnGpu(scatter(0, "sum"), inputs, [{ shape: [size], initial: new Float32Array(size) }], { tolerance: 0 });
+  }
+});
+
+gpuTest("planScatter leaves NaN in maxima", async () => {
+  const source = filled("float32", [4], (at) => [1, NaN, 3, 2][at]!);
+  const index = filled("int32", [4], (at) => [0, 0, 0, 1][at]!);
+  for (const combine of ["max", "min"] as const) {
+    await compareOnGpu(scatter(0, combine), [index, source], [{ shape: [2], initial: new Float32Array(2) }]);
+  }
+});
