@@ -8,8 +8,10 @@ import { ArgumentError, DisposedError } from "../tensor/errors.ts";
 import type { Backend, BackendMemory, Kernel, KernelKind, ReadRange, Storage, View } from "../tensor/kernel.ts";
 import type { Accelerator, Accelerators, CpuStorage } from "./accelerator.ts";
 import { Heap } from "./heap.ts";
+import { createIndexingAccelerators } from "./indexing.ts";
 import { runReference } from "./reference.ts";
 import type { Strided } from "./reference/strided.ts";
+import { createSortingAccelerators } from "./sorting.ts";
 import { createAccelerators } from "./wasm/mod.ts";
 
 /** What a {@link CpuBackend} can be told. */
@@ -56,7 +58,7 @@ export class CpuBackend implements Backend {
     this.device = device;
     this.description = accelerate ? "WebAssembly SIMD on this processor" : "plain TypeScript on this processor";
     this.heap = new Heap(budget === undefined ? {} : { budget });
-    this.#accelerators = accelerate ? createAccelerators(this.heap) : {};
+    this.#accelerators = accelerate ? allAccelerators(this.heap) : {};
   }
 
   /** Every element type is supported. */
@@ -135,6 +137,10 @@ export class CpuBackend implements Backend {
         return this.heap.u32;
     }
   }
+}
+
+function allAccelerators(heap: Heap): Accelerators {
+  return { ...createIndexingAccelerators(heap), ...createSortingAccelerators(heap), ...createAccelerators(heap) };
 }
 
 function pointerOf(storage: Storage, action: string): number {

@@ -15,7 +15,7 @@ export function runGather(kernel: GatherKernel, inputs: readonly Strided[], outp
   const [x, index, output] = [inputs[0]!, inputs[1]!, outputs[0]!];
   checkIndex("gather", index, x.shape, kernel.dim);
   const along = x.strides[kernel.dim] ?? 0;
-  const walk = mergeDims(index.shape, [without(x.strides, kernel.dim), index.strides, output.strides]);
+  const walk = mergeDims(index.shape, [standStill(x.strides, kernel.dim), index.strides, output.strides]);
   const { count, steps: [xStep, indexStep, outputStep] } = lineOf(walk);
   const [source, places, target] = [x.data, index.data, output.data];
   eachLine(walk, [x.offset, index.offset, output.offset], ([from, at, to]) => {
@@ -35,7 +35,7 @@ export function runScatter(kernel: ScatterKernel, inputs: readonly Strided[], ou
   const rounds = (output.dtype === "float32" || output.dtype === "float16") && (combine === "sum" || combine === "prod");
   const target = rounds ? contiguous(toFloat64(output), output.dtype, output.shape) : output;
   const along = target.strides[dim] ?? 0;
-  const walk = mergeDims(index.shape, [without(target.strides, dim), index.strides, source.strides]);
+  const walk = mergeDims(index.shape, [standStill(target.strides, dim), index.strides, source.strides]);
   const { count, steps: [step, indexStep, sourceStep] } = lineOf(walk);
   const [values, places, added] = [target.data, index.data, source.data];
   eachLine(walk, [target.offset, index.offset, source.offset], ([start, at, from]) => {
@@ -48,17 +48,25 @@ export function runScatter(kernel: ScatterKernel, inputs: readonly Strided[], ou
 }
 
 /** Strides that stand still along `dim`. */
-function without(strides: readonly number[], dim: number): number[] {
+export function standStill(strides: readonly number[], dim: number): number[] {
   return strides.map((stride, at) => at === dim ? 0 : stride);
 }
 
-function checkIndex(op: string, index: Strided, shape: readonly number[], dim: number): void {
+/**
+ * Reads every index once.
+ *
+ * @throws IndexError for the first one outside the dim.
+ */
+export function checkIndex(op: string, index: Strided, shape: readonly number[], dim: number): void {
   const size = shape[dim] ?? 1;
-  const walk = mergeDims(index.shape, [index.strides]);
-  const { count, steps: [step] } = lineOf(walk);
+  const distinct = index.shape.map((count, at) => index.strides[at] === 0 ? Math.min(count, 1) : count);
+  const walk = mergeDims(distinct, [index.strides]);
+  const { count, steps } = lineOf(walk);
+  const step = steps[0]!;
+  const { data } = index;
   eachLine(walk, [index.offset], ([start]) => {
-    for (let k = 0; k < count; k++) {
-      const at = index.data[start! + k * step!]!;
+    for (let k = 0, position = start!; k < count; k++, position += step) {
+      const at = data[position]!;
       if (at >= 0 && at < size) continue;
       throw new IndexError(`Cannot ${op} ${formatShapes([shape])}: an index in 0 … ${size - 1} is needed along dim ${dim}, got ${at}`);
     }
