@@ -199,6 +199,16 @@ export class Lanes {
     return value;
   }
 
+  /** The same by pairs of coefficients (Estrin's scheme), in half the steps that wait for each other; `square` is x², kept. */
+  polynomialBySquares(x: Term, square: Term, coefficients: readonly number[]): Term {
+    const pairs: Term[] = [];
+    for (let power = 0; power < coefficients.length; power += 2) {
+      const [low, high] = [this.number(coefficients[power]!), coefficients[power + 1]];
+      pairs.push(high === undefined ? low : this.madd(this.number(high), x, low));
+    }
+    return pairs.reduceRight((value, pair) => this.madd(value, square, pair));
+  }
+
   neg(a: Term): Term {
     return this.#op("neg", a);
   }

@@ -76,7 +76,7 @@ export function exp(e: Terms, argument: Term, bounded = false): Term {
     if (bounded) return expBounded(e, x, scaleOnce);
     return eitherWay(
       e,
-      e.op("v128.any_true", s.gt(s.abs(x), s.number(87))),
+      e.op("v128.any_true", s.gt(s.mul(x, x), s.number(87 * 87))),
       () => expBounded(e, e.keep(s.atLeast(s.atMost(x, s.number(89)), s.number(-104.5))), scaleTwice),
       () => expBounded(e, x, scaleOnce),
     );
@@ -88,7 +88,8 @@ function expBounded(e: Terms, x: Term, scale: (e: Terms, value: Term, shifted: T
   const shifted = e.keep(s.madd(x, s.number(Math.LOG2E), s.number(roundSingle)));
   const n = e.keep(s.sub(shifted, s.number(roundSingle)));
   const r = e.keep(s.nmadd(n, s.number(1.42860682030941723212e-6), s.nmadd(n, s.number(0.693145751953125), x)));
-  const value = s.madd(s.polynomial(r, expSingle), e.keep(s.mul(r, r)), s.add(r, s.number(1)));
+  const square = e.keep(s.mul(r, r));
+  const value = s.madd(s.polynomialBySquares(r, square, expSingle), square, s.add(r, s.number(1)));
   return scale(e, value, shifted);
 }
 
