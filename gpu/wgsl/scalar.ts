@@ -118,7 +118,8 @@ function zeroOne(dtype: DType): string {
 }
 
 const infix = (operator: string): Texts => (a, b) => `${a} ${operator} ${b}`;
-const never: Texts = () => "false";
+/** Whatever is left over from nothing is not a number, and what is not 0 is true. */
+const boolRemainder: Texts = (_, b) => `!${b}`;
 
 /** The table: a scalar operation without a row does not compile. */
 export const scalarRows: Readonly<Record<ScalarOp, WgslRow>> = {
@@ -155,7 +156,7 @@ export const scalarRows: Readonly<Record<ScalarOp, WgslRow>> = {
   mul: binary({ float: multiply, int: infix("*"), uint: infix("*"), bool: infix("&&") }),
   div: divide,
   floorDiv: binary({ float: divide, int: "floorDivI32", uint: "floorDivU32", bool: infix("&&") }),
-  mod: binary({ float: float("mod32"), int: "modI32", uint: "modU32", bool: never }),
+  mod: binary({ float: float("mod32"), int: "modI32", uint: "modU32", bool: boolRemainder }),
   pow: float("pow32"),
   atan2: float("atan232"),
   max: binary({ float: float("max32"), int: (a, b) => `max(${a}, ${b})`, uint: (a, b) => `max(${a}, ${b})`, bool: infix("||") }),
