@@ -8,6 +8,7 @@ import type { Heap } from "../heap.ts";
 import { createConvAccelerator } from "./conv.ts";
 import { createMapAccelerator } from "./map.ts";
 import { createMatmulAccelerator } from "./matmul.ts";
+import { createPairsAccelerator } from "./pairs.ts";
 import { createPoolAccelerator } from "./pool.ts";
 import { createReduceAccelerator } from "./reduce.ts";
 import { createRowAccelerator } from "./row.ts";
@@ -22,5 +23,6 @@ export function createAccelerators(heap: Heap): Accelerators {
     matmul: createMatmulAccelerator(heap, map),
     conv: createConvAccelerator(heap, map),
     pool: createPoolAccelerator(heap),
+    pairs: createPairsAccelerator(heap),
   };
 }
