@@ -1,0 +1,82 @@
+import { assertEquals } from "@std/assert";
+import { apply, cast, expression, index, input, type Value } from "../../tensor/expr.ts";
+import type { MapKernel, View } from "../../tensor/kernel.ts";
+import { expanded, flipped, permuted, random, stepped } from "../cpu/compare.ts";
+import { compareOnGpu, filled, gpu, gpuTest } from "./families.ts";
+
+function map(...outputs: Value[]): MapKernel {
+  const expr = expression(outputs);
+  return { kind: "map", key: expr.key, expr };
+}
+
+const x = input(0, "float32");
+const y = input(1, "float32");
+const sum = map(apply("add", apply("mul", x, 2), y));
+
+gpuTest("planMap reads any strides: transposed, reversed, stepped, repeated", async () => {
+  const shape = [5, 6, 7];
+  for (
+    const other of [
+      random(...shape),
+      permuted(random(7, 5, 6), 1, 2, 0),
+      flipped(flipped(random(...shape), 0), 2),
+      stepped(random(5, 12, 7), 1, 2),
+      expanded(random(5, 7), 1, 6),
+      expanded(expanded(random(7), 0, 6), 0, 5),
+    ]
+  ) {
+    await compareOnGpu(sum, [random(...shape), other], [{ shape }]);
+  }
+});
+
+gpuTest("planMap takes numbers without dims and shapes without elements", async () => {
+  await compareOnGpu(sum, [random(), random()], [{ shape: [] }]);
+  await compareOnGpu(sum, [random(0, 4), random(0, 4)], [{ shape: [0, 4] }]);
+});
+
+gpuTest("planMap gives several outputs of several types, and the index", async () => {
+  const kernel = map(apply("lt", x, y), apply("max", x, y), index(), cast(apply("mul", x, 10), "int32"));
+  const shape = [33, 5];
+  const types = ["bool", "float32", "uint32", "int32"] as const;
+  await compareOnGpu(kernel, [random(...shape), random(...shape)], types.map((dtype) => ({ shape, dtype })));
+});
+
+gpuTest("planMap computes float16 in float32 and rounds once", async () => {
+  if (!gpu().supports("float16")) return;
+  const half = filled("float16", [1001], (at) => at / 7);
+  const kernel = map(cast(apply("mul", input(0, "float16"), 1.001), "float16"));
+  await compareOnGpu(kernel, [half], [{ shape: [1001], dtype: "float16" }], { tolerance: 0 });
+});
+
+gpuTest("planMap covers more elements than 65,535 workgroups of one dimension", async () => {
+  const size = 65535 * 64 + 17;
+  const kernel = map(apply("add", cast(index(), "int32"), input(0, "int32")));
+  const one = expanded(filled("int32", [], () => 1), 0, size);
+  const [values] = await compareOnGpu(kernel, [one], [{ shape: [size], dtype: "int32" }], { tolerance: 0 });
+  assertEquals(values![size - 1], size);
+});
+
+gpuTest("planMap replaces an input in place and reads one storage through several views", async () => {
+  const backend = gpu();
+  const storage = backend.alloc(16);
+  backend.write(storage, 0, Float32Array.of(1, 2, 3, 4));
+  const view: View = { storage, dtype: "float32", shape: [4], strides: [1], offset: 0 };
+  const out = backend.alloc(16);
+  backend.run(sum, [view, { ...view, strides: [-1], offset: 3 }], [{ ...view, storage: out }], []);
+  backend.run(map(apply("mul", x, x)), [view], [view], []);
+  const buffers = await backend.read([storage, out].map((source) => ({ storage: source, byteOffset: 0, byteLength: 16 })));
+  assertEquals([...new Float32Array(buffers[0]!)], [1, 4, 9, 16]);
+  assertEquals([...new Float32Array(buffers[1]!)], [2 + 4, 4 + 3, 6 + 2, 8 + 1]);
+});
+
+gpuTest("planMap writes through strides into a part of a storage and leaves the rest", async () => {
+  const backend = gpu();
+  const storage = backend.alloc(6 * 4);
+  backend.write(storage, 0, new Float32Array(6).fill(-1));
+  const source = backend.alloc(8);
+  backend.write(source, 0, Float32Array.of(10, 20));
+  const input: View = { storage: source, dtype: "float32", shape: [2], strides: [1], offset: 0 };
+  backend.run(map(x), [input], [{ storage, dtype: "float32", shape: [2], strides: [-3], offset: 4 }], []);
+  const [bytes] = await backend.read([{ storage, byteOffset: 0, byteLength: 24 }]);
+  assertEquals([...new Float32Array(bytes!)], [-1, 20, -1, -1, 10, -1]);
+});
