@@ -80,6 +80,7 @@ for (const op of Object.keys(scalarOps) as ScalarOp[]) {
       const [actual] = await run(gpu(), kernel, args, [output]);
       const [expected] = await run(reference, kernel, args, [output]);
       for (let at = 0; at < expected!.length; at++) {
+        if (op === "mod" && Math.abs(args[0]!.data[at]! / args[1]!.data[at]!) > 2 ** 50) continue; // beyond the reference's float64
         const text = `${op}(${args.map(({ data }) => data[at])}) in ${dtype} is ${actual![at]} instead of ${expected![at]}`;
         assert(agrees(actual![at]!, expected![at]!, 4), text);
       }
