@@ -117,12 +117,19 @@ export function dimsLast(rank: number, dims: readonly number[]): number[] {
   return [...kept, ...dims];
 }
 
-/** Remembers what a function made for each key, so that kernels are built once. */
-export function memoize<Key, Value>(make: (key: Key) => Value): (key: Key) => Value {
-  const made = new Map<Key, Value>();
-  return (key) => {
-    let value = made.get(key);
-    if (value === undefined) made.set(key, value = make(key));
+/** Remembers what a function made for each list of arguments (equal by identity), so that kernels are built once. */
+export function memoize<Args extends readonly unknown[], Value>(make: (...args: Args) => Value): (...args: Args) => Value {
+  const root = new Map<unknown, unknown>();
+  return (...args) => {
+    let level = root;
+    for (let position = 0; position < args.length - 1; position++) {
+      let next = level.get(args[position]) as Map<unknown, unknown> | undefined;
+      if (next === undefined) level.set(args[position], next = new Map());
+      level = next;
+    }
+    const last = args.at(-1);
+    let value = level.get(last) as Value | undefined;
+    if (value === undefined) level.set(last, value = make(...args));
     return value;
   };
 }

@@ -41,18 +41,13 @@ const noNumbers: NumberOperand = {};
 
 function binary(name: string, { expr, vjp, saves, type = "same", refuses = [] }: BinaryDeclaration): KernelOp<NumberOperand> {
   /** The type in which the operands meet. */
-  function commonType(types: readonly DType[], { left, right }: NumberOperand): DType {
+  function commonType(inputs: readonly { readonly dtype: DType }[], { left, right }: NumberOperand): DType {
     const number = left ?? right;
-    const met = number === undefined ? promote(types[0]!, types[1]!, name) : promoteNumber(types[0]!, number);
+    const met = number === undefined ? promote(inputs[0]!.dtype, inputs[1]!.dtype, name) : promoteNumber(inputs[0]!.dtype, number);
     return type === "float" ? floatType(met) : met;
   }
-  const kernels = memoize((key: string): MapKernel => {
-    const [form, common, ...types] = key.split(" ") as ["left" | "right" | "tensors", DType, ...DType[]];
-    const computed = computeType(common);
-    const operands = types.map((dtype, slot) => cast(input(slot, dtype), computed));
-    const number = scalar(0, computed);
-    const [a, b] = form === "left" ? [number, operands[0]!] : form === "right" ? [operands[0]!, number] : [operands[0]!, operands[1]!];
-    const value = expression([cast(expr(a, b), type === "bool" ? "bool" : common)]);
+  const kernels = memoize((form: Form, common: DType, first: DType, second: DType | undefined): MapKernel => {
+    const value = expression([cast(expr(...operands(form, common, [first, second])), type === "bool" ? "bool" : common)]);
     return { kind: "map", key: `map ${value.key}`, expr: value };
   });
   function gradient(context: VjpContext<NumberOperand>): (Tensor | null)[] {
@@ -76,32 +71,43 @@ function binary(name: string, { expr, vjp, saves, type = "same", refuses = [] }:
     vjp: vjp === null ? null : gradient as Vjp<NumberOperand>,
     saves: savedPlaces,
     infer: (inputs, numbers) => {
-      const common = commonType(inputs.map(({ dtype }) => dtype), numbers);
+      const common = commonType(inputs, numbers);
       if (refuses.includes(common)) throw new DTypeError(`Cannot ${name} ${common} tensors: cast one with .to(...) first`, { op: name });
       const shape = inputs.length === 1 ? inputs[0]!.shape : broadcastShapes(inputs.map((meta) => meta.shape), name);
       return [{ dtype: type === "bool" ? "bool" : common, shape }];
     },
     launch: (inputs, outputs, numbers) => {
-      const types = inputs.map(({ dtype }) => dtype);
-      const form = numbers.left !== undefined ? "left" : numbers.right !== undefined ? "right" : "tensors";
       const number = numbers.left ?? numbers.right;
       return {
-        kernel: kernels(`${form} ${commonType(types, numbers)} ${types.join(" ")}`),
+        kernel: kernels(formOf(numbers), commonType(inputs, numbers), inputs[0]!.dtype, inputs[1]?.dtype),
         inputs: expandAll(inputs, outputs[0]!.shape),
         outputs,
-        scalars: number === undefined ? [] : [number],
+        scalars: number === undefined ? noScalars : [number],
       };
     },
   };
 }
 
-function expandAll(inputs: readonly View[], shape: readonly number[]): View[] {
-  return inputs.map((view) => expandView(view, shape));
+/** Which operand is a number. */
+type Form = "left" | "right" | "tensors";
+
+function formOf({ left, right }: NumberOperand): Form {
+  return left !== undefined ? "left" : right !== undefined ? "right" : "tensors";
 }
 
-/** A tensor for an operand that may be a number. */
-function mulBy(gradient: Tensor, factor: Tensor | number): Tensor {
-  return gradient.mul(factor);
+/** Both operands in the type they meet in; `firstSlot` is the kernel input of the first tensor. */
+function operands(form: Form, common: DType, types: readonly [DType, DType | undefined], firstSlot = 0): [Value, Value] {
+  const computed = computeType(common);
+  const first = cast(input(firstSlot, types[0]), computed);
+  if (form === "left") return [scalar(0, computed), first];
+  if (form === "right") return [first, scalar(0, computed)];
+  return [first, cast(input(firstSlot + 1, types[1]!), computed)];
+}
+
+const noScalars: readonly number[] = [];
+
+function expandAll(inputs: readonly View[], shape: readonly number[]): View[] {
+  return inputs.map((view) => expandView(view, shape));
 }
 
 const noBool: readonly DType[] = ["bool"];
@@ -118,7 +124,7 @@ export const sub = binary("sub", {
 });
 export const mul = binary("mul", {
   expr: (a, b) => a.dtype === "bool" ? apply("and", a, b) : apply("mul", a, b),
-  vjp: ({ dy, a, b, needsA, needsB }) => [needsA ? mulBy(dy, b) : null, needsB ? mulBy(dy, a) : null],
+  vjp: ({ dy, a, b, needsA, needsB }) => [needsA ? dy.mul(b) : null, needsB ? dy.mul(a) : null],
   saves: "inputs",
 });
 export const div = binary("div", {
@@ -189,7 +195,7 @@ export const atan2 = binary("atan2", {
   expr: (a, b) => apply("atan2", a, b),
   vjp: ({ dy, a, b, needsA, needsB }) => {
     const norm = typeof a === "number" ? (b as Tensor).square().add(a * a) : a.square().add(typeof b === "number" ? b * b : b.square());
-    return [needsA ? mulBy(dy, b).div(norm) : null, needsB ? mulBy(dy, a).div(norm).neg() : null];
+    return [needsA ? dy.mul(b).div(norm) : null, needsB ? dy.mul(a).div(norm).neg() : null];
   },
   saves: "inputs",
   type: "float",
@@ -239,14 +245,12 @@ export const where: KernelOp<NumberOperand> = {
     return [{ dtype: whereType(inputs, numbers), shape: broadcastShapes(inputs.map(({ shape }) => shape), "where") }];
   },
   launch: (inputs, outputs, numbers) => {
-    const form = numbers.left !== undefined ? "left" : numbers.right !== undefined ? "right" : "tensors";
-    const types = inputs.slice(1).map(({ dtype }) => dtype);
     const number = numbers.left ?? numbers.right;
     return {
-      kernel: whereKernels([form, outputs[0]!.dtype, ...types].join(" ")),
+      kernel: whereKernels(formOf(numbers), outputs[0]!.dtype, inputs[1]!.dtype, inputs[2]?.dtype),
       inputs: expandAll(inputs, outputs[0]!.shape),
       outputs,
-      scalars: number === undefined ? [] : [number],
+      scalars: number === undefined ? noScalars : [number],
     };
   },
 };
@@ -256,13 +260,8 @@ function whereType(inputs: readonly Meta[], { left, right }: NumberOperand): DTy
   return number === undefined ? promote(inputs[1]!.dtype, inputs[2]!.dtype, "where") : promoteNumber(inputs[1]!.dtype, number);
 }
 
-const whereKernels = memoize((key: string): MapKernel => {
-  const [form, common, ...types] = key.split(" ") as ["left" | "right" | "tensors", DType, ...DType[]];
-  const computed = computeType(common);
-  const operands = types.map((dtype, slot) => cast(input(slot + 1, dtype), computed));
-  const number = scalar(0, computed);
-  const [a, b] = form === "left" ? [number, operands[0]!] : form === "right" ? [operands[0]!, number] : [operands[0]!, operands[1]!];
-  const value = expression([cast(apply("where", input(0, "bool"), a, b), common)]);
+const whereKernels = memoize((form: Form, common: DType, first: DType, second: DType | undefined): MapKernel => {
+  const value = expression([cast(apply("where", input(0, "bool"), ...operands(form, common, [first, second], 1)), common)]);
   return { kind: "map", key: `map ${value.key}`, expr: value };
 });
 

@@ -27,9 +27,8 @@ function requireOneFloatType(inputs: readonly Meta[], op: string): DType {
 /** Adds input 2, a bias expanded to the output, to what the kernel computed. */
 const biasEpilogue = memoize((dtype: DType) => expression([cast(apply("add", result(0, computeType(dtype)), input(2, dtype)), dtype)]));
 
-const matmulKernels = memoize((key: string): MatmulKernel => {
-  const [dtype, bias] = key.split(" ") as [DType, string];
-  return { kind: "matmul", key: `matmul ${key}`, ...(bias === "true" ? { epilogue: biasEpilogue(dtype) } : {}) };
+const matmulKernels = memoize((dtype: DType, bias: boolean): MatmulKernel => {
+  return { kind: "matmul", key: `matmul ${dtype} ${bias}`, ...(bias ? { epilogue: biasEpilogue(dtype) } : {}) };
 });
 
 /** Inputs of at least two dims: [..., M, K] and [..., K, N]. */
@@ -56,7 +55,7 @@ export const matmul: KernelOp<NoAttributes> = {
   launch: ([a, b], outputs) => {
     const batch = outputs[0]!.shape.slice(0, -2);
     return {
-      kernel: matmulKernels(`${a!.dtype} false`),
+      kernel: matmulKernels(a!.dtype, false),
       inputs: [expandView(a!, [...batch, ...a!.shape.slice(-2)]), expandView(b!, [...batch, ...b!.shape.slice(-2)])],
       outputs,
     };
@@ -79,7 +78,7 @@ export const linear: KernelOp<NoAttributes> = {
     return [{ dtype, shape: [x[0]!, w[0]!] }];
   },
   launch: ([x, w, b], outputs) => ({
-    kernel: matmulKernels(`${x!.dtype} true`),
+    kernel: matmulKernels(x!.dtype, true),
     inputs: [
       x!,
       { ...w!, shape: [w!.shape[1]!, w!.shape[0]!], strides: [w!.strides[1]!, w!.strides[0]!] },

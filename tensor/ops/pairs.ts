@@ -14,20 +14,9 @@ export interface PairsAttributes {
   readonly excludeDiagonal: boolean;
 }
 
-const kernels = memoize((key: string): PairsKernel => {
-  const [direction, excludeDiagonal, sameLabel] = key.split(" ");
-  return {
-    kind: "pairs",
-    key: `pairs ${key}`,
-    direction: direction as PairsKernel["direction"],
-    excludeDiagonal: excludeDiagonal === "true",
-    sameLabel: sameLabel === "true",
-  };
+const kernels = memoize((direction: PairsKernel["direction"], excludeDiagonal: boolean, sameLabel: boolean): PairsKernel => {
+  return { kind: "pairs", key: `pairs ${direction} ${excludeDiagonal} ${sameLabel}`, direction, excludeDiagonal, sameLabel };
 });
-
-function kernelFor(direction: PairsKernel["direction"], { excludeDiagonal }: PairsAttributes, sameLabel: boolean): PairsKernel {
-  return kernels(`${direction} ${excludeDiagonal} ${sameLabel}`);
-}
 
 function checkPairs([a, b, labelsA, labelsB]: readonly Meta[]): void {
   const shapes = [a!.shape, b!.shape];
@@ -63,7 +52,7 @@ export const pairLogSumExp: KernelOp<PairsAttributes> = {
     return [{ dtype: "float32", shape: [inputs[0]!.shape[0]!] }];
   },
   launch: (inputs, outputs, attributes) => ({
-    kernel: kernelFor("forward", attributes, inputs.length > 2),
+    kernel: kernels("forward", attributes.excludeDiagonal, inputs.length > 2),
     inputs,
     outputs,
     scalars: [attributes.scale],
@@ -78,7 +67,7 @@ function gradient(direction: "rows" | "columns"): KernelOp<PairsAttributes> {
     vjp: null,
     infer: (inputs) => [inputs[direction === "rows" ? 0 : 1]!],
     launch: (inputs, outputs, attributes) => ({
-      kernel: kernelFor(direction, attributes, inputs.length > 4),
+      kernel: kernels(direction, attributes.excludeDiagonal, inputs.length > 4),
       inputs,
       outputs,
       scalars: [attributes.scale],

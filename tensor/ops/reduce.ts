@@ -56,8 +56,7 @@ interface ReduceDeclaration<A extends ReduceAttributes> {
 function reduce<A extends ReduceAttributes>(name: string, declaration: ReduceDeclaration<A>): KernelOp<A> {
   const { combine, type = (dtype) => dtype, prologue = (x) => x, epilogue = (x) => x, vjp, saves, refusesEmpty = false } = declaration;
   const position = combine === "argmax" || combine === "argmin";
-  const kernels = memoize((key: string): ReduceKernel => {
-    const [dtype, reduced] = key.split(" ") as [DType, string];
+  const kernels = memoize((dtype: DType, reduced: number): ReduceKernel => {
     const to = type(dtype);
     const element = position ? input(0, dtype) : cast(input(0, dtype), computeType(to));
     const before = expression([prologue(element)]);
@@ -66,7 +65,7 @@ function reduce<A extends ReduceAttributes>(name: string, declaration: ReduceDec
     return {
       kind: "reduce",
       key: `${combine} ${reduced} ${before.key} | ${after.key}`,
-      reduced: Number(reduced),
+      reduced,
       combine,
       prologue: before,
       ...(after.nodes.length > 1 ? { epilogue: after } : {}),
@@ -83,7 +82,7 @@ function reduce<A extends ReduceAttributes>(name: string, declaration: ReduceDec
     },
     launch: (inputs, outputs, { dims }) => {
       const views = rowViews(inputs, outputs[0]!, dims);
-      const kernel = kernels(`${inputs[0]!.dtype} ${dims.length}`);
+      const kernel = kernels(inputs[0]!.dtype, dims.length);
       return { kernel, inputs: views.inputs, outputs: [views.output], scalars: [rowLength(inputs[0]!, dims)] };
     },
   };
@@ -180,15 +179,14 @@ export const argmin: KernelOp<ReduceAttributes> = reduce("argmin", {
 });
 
 function truth(name: string, combine: "max" | "min"): KernelOp<ReduceAttributes> {
-  const kernels = memoize((key: string): ReduceKernel => {
-    const [dtype, reduced] = key.split(" ") as [DType, string];
+  const kernels = memoize((dtype: DType, reduced: number): ReduceKernel => {
     const before = expression([cast(apply("ne", input(0, dtype), 0), "int32")]);
     // An empty row gives the neutral element of 32-bit max or min: compare with 0 and 1, so that `any` is false and `all` true.
     const after = expression([combine === "max" ? apply("gt", result(0, "int32"), 0) : apply("ge", result(0, "int32"), 1)]);
     return {
       kind: "reduce",
       key: `${combine} ${reduced} ${before.key} | ${after.key}`,
-      reduced: Number(reduced),
+      reduced,
       combine,
       prologue: before,
       epilogue: after,
@@ -201,7 +199,7 @@ function truth(name: string, combine: "max" | "min"): KernelOp<ReduceAttributes>
     infer: ([x], attributes) => [{ dtype: "bool", shape: reducedShape(x!.shape, attributes) }],
     launch: (inputs, outputs, { dims }) => {
       const views = rowViews(inputs, outputs[0]!, dims);
-      return { kernel: kernels(`${inputs[0]!.dtype} ${dims.length}`), inputs: views.inputs, outputs: [views.output] };
+      return { kernel: kernels(inputs[0]!.dtype, dims.length), inputs: views.inputs, outputs: [views.output] };
     },
   };
 }
@@ -228,18 +226,17 @@ export interface VarianceAttributes extends ReduceAttributes {
   readonly root: boolean;
 }
 
-const varianceKernels = memoize((key: string): RowKernel => {
-  const [dtype, reduced, root] = key.split(" ") as [DType, string, string];
+const varianceKernels = memoize((dtype: DType, reduced: number, root: boolean): RowKernel => {
   const computed = computeType(dtype);
   const x = input(0, dtype);
   const difference = apply("sub", x, apply("div", result(0, computed), scalar(0, computed)));
   const variance = apply("div", result(1, computed), scalar(1, computed));
   const stages = [expression([x]), expression([apply("mul", difference, difference)])];
-  const out = expression([cast(root === "true" ? apply("sqrt", variance) : variance, dtype)]);
+  const out = expression([cast(root ? apply("sqrt", variance) : variance, dtype)]);
   return {
     kind: "row",
     key: `row ${reduced} ${stages.map((stage) => stage.key).join("|")} ${out.key}`,
-    reduced: Number(reduced),
+    reduced,
     stages: stages.map((expr) => ({ combine: "sum", expr })),
     outputs: [{ per: "row", expr: out }],
   };
@@ -267,7 +264,7 @@ export const variance: KernelOp<VarianceAttributes> = {
     const views = rowViews(inputs, outputs[0]!, dims);
     const count = rowLength(inputs[0]!, dims);
     return {
-      kernel: varianceKernels(`${inputs[0]!.dtype} ${dims.length} ${root}`),
+      kernel: varianceKernels(inputs[0]!.dtype, dims.length, root),
       inputs: views.inputs,
       outputs: [views.output],
       scalars: [count, Math.max(count - correction, 0)],
@@ -284,8 +281,7 @@ function finiteShift(largest: Value): Value {
   return apply("where", apply("isInf", largest), 0, largest);
 }
 
-const logsumexpKernels = memoize((key: string): RowKernel => {
-  const [dtype, reduced] = key.split(" ") as [DType, string];
+const logsumexpKernels = memoize((dtype: DType, reduced: number): RowKernel => {
   const computed = computeType(dtype);
   const x = input(0, dtype);
   const shift = finiteShift(result(0, computed));
@@ -294,7 +290,7 @@ const logsumexpKernels = memoize((key: string): RowKernel => {
   return {
     kind: "row",
     key: `row ${reduced} max ${stages.map((stage) => stage.key).join("|")} ${out.key}`,
-    reduced: Number(reduced),
+    reduced,
     stages: [{ combine: "max", expr: stages[0]! }, { combine: "sum", expr: stages[1]! }],
     outputs: [{ per: "row", expr: out }],
   };
@@ -315,6 +311,6 @@ export const logsumexp: KernelOp<ReduceAttributes> = {
   },
   launch: (inputs, outputs, { dims }) => {
     const views = rowViews(inputs, outputs[0]!, dims);
-    return { kernel: logsumexpKernels(`${inputs[0]!.dtype} ${dims.length}`), inputs: views.inputs, outputs: [views.output] };
+    return { kernel: logsumexpKernels(inputs[0]!.dtype, dims.length), inputs: views.inputs, outputs: [views.output] };
   },
 };

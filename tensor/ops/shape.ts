@@ -11,8 +11,7 @@ import { type KernelOp, type Launch, type Layout, memoize, type ViewOp } from ".
 import { expandStrides, isContiguous, reshapeStrides } from "../shape.ts";
 import type { NoAttributes } from "./matmul.ts";
 
-const castKernels = memoize((key: string): MapKernel => {
-  const [from, to] = key.split(" ") as [DType, DType];
+const castKernels = memoize((from: DType, to: DType): MapKernel => {
   const expr = expression([castValue(from, to)]);
   return { kind: "map", key: `map ${expr.key}`, expr };
 });
@@ -26,7 +25,7 @@ function castValue(from: DType, to: DType): ReturnType<typeof cast> {
 
 /** Copies (and converts) into a view of the same shape. */
 export function copyLaunch(from: View, to: View): Launch {
-  return { kernel: castKernels(`${from.dtype} ${to.dtype}`), inputs: [from], outputs: [to] };
+  return { kernel: castKernels(from.dtype, to.dtype), inputs: [from], outputs: [to] };
 }
 
 const fillKernels = memoize((dtype: DType): MapKernel => {

@@ -55,27 +55,25 @@ function refuseWhole(x: Meta, name: string): void {
   if (!isFloat(x.dtype)) throw new DTypeError(`Cannot ${name} a ${x.dtype} tensor: a floating type is needed, cast it first`, { op: name });
 }
 
-const softmaxKernels = memoize((key: string): RowKernel => {
-  const [dtype, reduced, form] = key.split(" ") as [DType, string, "softmax" | "logSoftmax"];
+const softmaxKernels = memoize((dtype: DType, reduced: number, form: "softmax" | "logSoftmax"): RowKernel => {
   const computed = computeType(dtype);
   const shifted = apply("sub", input(0, dtype), result(0, computed));
   const total = result(1, computed);
   const out = form === "softmax" ? apply("div", apply("exp", shifted), total) : apply("sub", shifted, apply("log", total));
   return rowKernel(
-    Number(reduced),
+    reduced,
     [{ combine: "max", expr: expression([input(0, dtype)]) }, { combine: "sum", expr: expression([apply("exp", shifted)]) }],
     [{ per: "element", expr: expression([cast(out, dtype)]) }],
   );
 });
 
-const softmaxBackwardKernels = memoize((key: string): RowKernel => {
-  const [dtype, reduced, form] = key.split(" ") as [DType, string, "softmax" | "logSoftmax"];
+const softmaxBackwardKernels = memoize((dtype: DType, reduced: number, form: "softmax" | "logSoftmax"): RowKernel => {
   const dy = input(0, dtype);
   const y = input(1, dtype);
   const total = result(0, computeType(dtype));
   const out = form === "softmax" ? apply("mul", y, apply("sub", dy, total)) : apply("sub", dy, apply("mul", apply("exp", y), total));
   return rowKernel(
-    Number(reduced),
+    reduced,
     [{ combine: "sum", expr: expression([form === "softmax" ? apply("mul", dy, y) : dy]) }],
     [{ per: "element", expr: expression([cast(out, dtype)]) }],
   );
@@ -93,8 +91,7 @@ function backwardOf(form: "softmax" | "logSoftmax"): KernelOp<RowAttributes> {
     },
     vjp: "compose",
     infer: ([dy]) => [dy!],
-    launch: (inputs, outputs, { dims }) =>
-      rowLaunch(softmaxBackwardKernels(`${inputs[0]!.dtype} ${dims.length} ${form}`), inputs, outputs, dims),
+    launch: (inputs, outputs, { dims }) => rowLaunch(softmaxBackwardKernels(inputs[0]!.dtype, dims.length, form), inputs, outputs, dims),
   };
 }
 
@@ -109,7 +106,7 @@ function softmaxOp(form: "softmax" | "logSoftmax"): KernelOp<RowAttributes> {
       refuseWhole(x!, form);
       return [x!];
     },
-    launch: (inputs, outputs, { dims }) => rowLaunch(softmaxKernels(`${inputs[0]!.dtype} ${dims.length} ${form}`), inputs, outputs, dims),
+    launch: (inputs, outputs, { dims }) => rowLaunch(softmaxKernels(inputs[0]!.dtype, dims.length, form), inputs, outputs, dims),
   };
 }
 
@@ -121,8 +118,7 @@ export interface NormalizeAttributes extends RowAttributes {
   readonly epsilon: number;
 }
 
-const normalizeKernels = memoize((key: string): RowKernel => {
-  const [dtype, reduced, affine] = key.split(" ") as [DType, string, string];
+const normalizeKernels = memoize((dtype: DType, reduced: number, affine: boolean): RowKernel => {
   const computed = computeType(dtype);
   const x = input(0, dtype);
   const mean = apply("div", result(0, computed), scalar(0, computed));
@@ -130,9 +126,9 @@ const normalizeKernels = memoize((key: string): RowKernel => {
   const variance = apply("div", result(1, computed), scalar(0, computed));
   const scale = apply("rsqrt", apply("add", variance, scalar(1, computed)));
   const normal = apply("mul", centred, scale);
-  const y = affine === "true" ? apply("add", apply("mul", normal, input(1, dtype)), input(2, dtype)) : normal;
+  const y = affine ? apply("add", apply("mul", normal, input(1, dtype)), input(2, dtype)) : normal;
   return rowKernel(
-    Number(reduced),
+    reduced,
     [{ combine: "sum", expr: expression([x]) }, { combine: "sum", expr: expression([apply("mul", centred, centred)]) }],
     [
       { per: "element", expr: expression([cast(y, dtype)]) },
@@ -143,8 +139,7 @@ const normalizeKernels = memoize((key: string): RowKernel => {
 });
 
 /** dx of x̂ = (x - mean) / sqrt(variance + ε), given g = dL/dx̂ on (g, x, mean, variance): r (g - mean(g) - x̂ mean(g x̂)). */
-const normalizeBackwardKernels = memoize((key: string): RowKernel => {
-  const [dtype, reduced] = key.split(" ") as [DType, string];
+const normalizeBackwardKernels = memoize((dtype: DType, reduced: number): RowKernel => {
   const computed = computeType(dtype);
   const g = input(0, dtype);
   const scale = apply("rsqrt", apply("add", input(3, dtype), scalar(1, computed)));
@@ -154,7 +149,7 @@ const normalizeBackwardKernels = memoize((key: string): RowKernel => {
   const meanProduct = apply("div", result(1, computed), count);
   const dx = apply("mul", scale, apply("sub", apply("sub", g, meanGradient), apply("mul", normal, meanProduct)));
   return rowKernel(
-    Number(reduced),
+    reduced,
     [{ combine: "sum", expr: expression([g]) }, { combine: "sum", expr: expression([apply("mul", g, normal)]) }],
     [{ per: "element", expr: expression([cast(dx, dtype)]) }],
   );
@@ -167,7 +162,7 @@ const normalizeBackward: KernelOp<NormalizeAttributes> = {
   vjp: null,
   infer: ([g]) => [g!],
   launch: (inputs, outputs, { dims, epsilon }) =>
-    rowLaunch(normalizeBackwardKernels(`${inputs[0]!.dtype} ${dims.length}`), inputs, outputs, dims, [
+    rowLaunch(normalizeBackwardKernels(inputs[0]!.dtype, dims.length), inputs, outputs, dims, [
       rowLength(inputs[0]!, dims),
       epsilon,
     ]),
@@ -206,7 +201,7 @@ export const normalize: KernelOp<NormalizeAttributes> = {
   },
   launch: (inputs, outputs, { dims, epsilon }) =>
     rowLaunch(
-      normalizeKernels(`${inputs[0]!.dtype} ${dims.length} ${inputs.length > 1}`),
+      normalizeKernels(inputs[0]!.dtype, dims.length, inputs.length > 1),
       inputs,
       outputs,
       dims,

@@ -25,11 +25,10 @@ interface UnaryDeclaration {
 
 function unary(name: string, { expr, vjp, saves, type = "float", refuses = [] }: UnaryDeclaration): KernelOp<readonly number[]> {
   const resultType = (dtype: DType): DType => type === "float" ? floatType(dtype) : type === "bool" ? "bool" : dtype;
-  const kernels = memoize((key: string): MapKernel => {
-    const [dtype, count] = key.split(" ") as [DType, string];
+  const kernels = memoize((dtype: DType, count: number): MapKernel => {
     const element = input(0, dtype);
     const argument = type === "float" ? cast(element, computeType(floatType(dtype))) : element;
-    const parameters = Array.from({ length: Number(count) }, (_, slot) => scalar(slot, argument.dtype));
+    const parameters = Array.from({ length: count }, (_, slot) => scalar(slot, argument.dtype));
     const value = expression([cast(expr(argument, ...parameters), resultType(dtype))]);
     return { kind: "map", key: `map ${value.key}`, expr: value };
   });
@@ -46,7 +45,7 @@ function unary(name: string, { expr, vjp, saves, type = "float", refuses = [] }:
       return [{ dtype: resultType(x!.dtype), shape: x!.shape }];
     },
     launch: (inputs, outputs, parameters) => ({
-      kernel: kernels(`${inputs[0]!.dtype} ${parameters.length}`),
+      kernel: kernels(inputs[0]!.dtype, parameters.length),
       inputs,
       outputs,
       scalars: parameters,
