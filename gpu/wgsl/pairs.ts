@@ -32,6 +32,8 @@ const strip = 16;
 const threads = side * side;
 /** Splitting the stream stops at this many workgroups. */
 const enoughGroups = 128;
+/** Up to so many products, each result has an invocation of its own: tiles take longer to compile than they save. */
+const directWork = 2 ** 21;
 const scalars: Dispatch["scalars"] = [{ slot: 0, dtype: "float32" }];
 /** The lowest finite float32: where a running maximum starts, so that it never is an infinity to subtract. */
 const lowest = "-3.4028234663852886e38f";
@@ -47,6 +49,9 @@ export function planPairs(kernel: PairsKernel, inputs: readonly View[], outputs:
   const other = (turned ? a : b).shape[0]!;
   const depth = a.shape[1]!;
   if (own === 0 || (!forward && depth === 0)) return emptyPlan;
+  if (other * (depth + 1) <= tripBudget && own * other * depth * (forward ? 1 : depth) <= directWork) {
+    return { temporaries: [], dispatches: [directDispatch({ kernel, inputs, output, own, other, depth, turned, limits })] };
+  }
   const height = tileSize(own, 64);
   const width = tileSize(other, forward ? 64 : 32);
   const slice = forward ? 1 : tileSize(depth, 64);
@@ -73,14 +78,20 @@ function tileSize(extent: number, most: number): number {
   return Math.min(most, extent <= 16 ? 16 : extent <= 32 ? 32 : 64);
 }
 
-/** `own` rows stay in the workgroup, `other` rows stream past; `turned` when the own rows are b's. */
-interface Pass {
+/** The two row sets: each result belongs to one of the `own` rows, `other` rows stream past; `turned` when the own rows are b's. */
+interface Rows {
   readonly kernel: PairsKernel;
   readonly inputs: readonly View[];
   readonly output: View;
   readonly own: number;
   readonly other: number;
   readonly depth: number;
+  readonly turned: boolean;
+  readonly limits: Limits;
+}
+
+/** How tiles divide the work. */
+interface Pass extends Rows {
   readonly height: number;
   readonly width: number;
   /** Columns of the gradient a workgroup computes, and how many such slices there are. */
@@ -89,11 +100,9 @@ interface Pass {
   readonly part: number;
   readonly parts: number;
   readonly unrolled: boolean;
-  readonly turned: boolean;
-  readonly limits: Limits;
 }
 
-function bindPass({ kernel, inputs, output, parts }: Pass): Buffers {
+function bindRows({ kernel, inputs, output }: Rows, parts: number): Buffers {
   const uses: BufferUse[] = [readInput("a", 0, inputs[0]!), readInput("b", 1, inputs[1]!)];
   const more = kernel.sameLabel ? 4 : 2;
   if (kernel.sameLabel) uses.push(readInput("labels_a", 2, inputs[2]!), readInput("labels_b", 3, inputs[3]!));
@@ -102,15 +111,15 @@ function bindPass({ kernel, inputs, output, parts }: Pass): Buffers {
 }
 
 /** The element of one of the kernel's vectors. */
-function vectorElement({ kernel, inputs }: Pass, buffers: Buffers, name: "labels_a" | "labels_b" | "lse" | "g", at: string): string {
+function vectorElement({ kernel, inputs }: Rows, buffers: Buffers, name: "labels_a" | "labels_b" | "lse" | "g", at: string): string {
   const slot = name === "labels_a" ? 2 : name === "labels_b" ? 3 : (kernel.sameLabel ? 4 : 2) + (name === "g" ? 1 : 0);
   const view = inputs[slot]!;
   return buffers.load(name, dotPosition([at], view.strides, view.offset));
 }
 
 /** WGSL: elements of the own and the other rows, 0 outside, and whether a pair counts. */
-function accessSource(pass: Pass, buffers: Buffers): string {
-  const { kernel, inputs, own, other, depth, turned } = pass;
+function accessSource(rows: Rows, buffers: Buffers): string {
+  const { kernel, inputs, own, other, depth, turned } = rows;
   const element = (name: "a" | "b") => {
     const { strides, offset } = inputs[name === "a" ? 0 : 1]!;
     return buffers.load(name, dotPosition(["row", "d"], strides, offset));
@@ -119,7 +128,7 @@ function accessSource(pass: Pass, buffers: Buffers): string {
   if (kernel.excludeDiagonal) conditions.push("own != other");
   if (kernel.sameLabel) {
     const [i, j] = turned ? ["other", "own"] : ["own", "other"];
-    conditions.push(`${vectorElement(pass, buffers, "labels_a", i)} == ${vectorElement(pass, buffers, "labels_b", j)}`);
+    conditions.push(`${vectorElement(rows, buffers, "labels_a", i)} == ${vectorElement(rows, buffers, "labels_b", j)}`);
   }
   return `fn own_element(row: u32, d: u32) -> f32 {
   if (row >= ${u32(own)} || d >= ${u32(depth)}) { return 0f; }
@@ -133,6 +142,39 @@ fn is_candidate(own: u32, other: u32, last: u32) -> bool {
   return ${conditions.join(" && ")};
 }
 `;
+}
+
+/** One invocation per result. */
+function directDispatch(rows: Rows): Dispatch {
+  const { kernel, output, own, other, depth, turned, limits } = rows;
+  const forward = kernel.direction === "forward";
+  const buffers = bindRows(rows, 1);
+  const anchor = turned ? "j" : "row";
+  const body = forward
+    ? `    let before = top;
+    top = max(top, clamp(s, ${lowest}, ${highest}));
+    total = total * exp32(before - top) + exp32(s - top);`
+    : `    let share = exp32(s - ${vectorElement(rows, buffers, "lse", anchor)});
+    total += factor * ${vectorElement(rows, buffers, "g", anchor)} * share * other_element(j, column);`;
+  return elementDispatch({
+    label: `pairs ${kernel.direction}`,
+    buffers,
+    size: forward ? own : own * depth,
+    scalars,
+    declarations: scalarDeclaration(scalars) + functionSource(["exp32", "log32"]) + accessSource(rows, buffers),
+    body: `  let factor = ${scalarText(scalars, 0, "float32")};
+  let row = element${forward ? "" : ` / ${u32(depth)}`};
+${forward ? "" : `  let column = element % ${u32(depth)};\n`}  var top = ${lowest};
+  var total = 0f;
+  for (var j = 0u; j < ${u32(other)}; j++) {
+    if (!is_candidate(row, j, ${u32(other)})) { continue; }
+    var dot = 0f;
+    for (var d = 0u; d < ${u32(depth)}; d++) { dot += own_element(row, d) * other_element(j, d); }
+    let s = factor * dot;
+${body}
+  }
+  ${buffers.store("y", `element + ${u32(output.offset)}`, forward ? "top + log32(total)" : "total")}`,
+  }, limits);
 }
 
 /** Statements that leave the dot products of this invocation's pairs in `dot_r_c`, for own rows from `row0`, other rows from `other0`. */
@@ -180,7 +222,7 @@ function streamStart({ own, other, height, slices, part }: Pass): string {
 /** Each invocation keeps a running maximum and sum for its share of the columns of its rows; 16 of them are joined per row at the end. */
 function forwardDispatch(pass: Pass): Dispatch {
   const { own, height, width, parts, output, limits } = pass;
-  const buffers = bindPass(pass);
+  const buffers = bindRows(pass, parts);
   const tall = range(height / side);
   const wide = range(width / side);
   const shared = Math.max(strip * (height + width + 2), 2 * height * side);
@@ -255,7 +297,7 @@ function joinDispatch({ own, parts, output, limits }: Pass): Dispatch {
 /** The weights of a tile of pairs go to workgroup memory and are multiplied with a slice of the other rows. */
 function backwardDispatch(pass: Pass): Dispatch {
   const { own, other, depth, height, width, slice, slices, parts, output, turned, limits } = pass;
-  const buffers = bindPass(pass);
+  const buffers = bindRows(pass, parts);
   const tall = range(height / side);
   const wide = range(width / side);
   const across = range(slice / side);

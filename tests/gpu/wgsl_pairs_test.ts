@@ -36,7 +36,7 @@ gpuTest("planPairs gives log-sum-exps and both gradients for small sets", async 
 });
 
 gpuTest("planPairs streams tiles in parts, with labels and without the diagonal", async () => {
-  await compareAll(unitRows(100, 70), unitRows(130, 70), 10, { excludeDiagonal: true, sameLabel: true });
+  await compareAll(unitRows(200, 70), unitRows(260, 70), 10, { excludeDiagonal: true, sameLabel: true });
 });
 
 gpuTest("planPairs stays finite for equal unit rows at a temperature of 0.001, where the diagonal would win by 1000", async () => {
@@ -61,9 +61,12 @@ gpuTest("planPairs sums over 16,384 columns of 128", async () => {
   assertNear(da!, new Array(512).fill(2), 1e-5, "da");
 });
 
-gpuTest("planPairs lets NaN and infinite rows through", async () => {
-  const a = filled("float32", [4, 2], (at) => at === 2 ? NaN : at === 4 ? Infinity : 1);
-  const b = filled("float32", [3, 2], () => 1);
-  const [lse] = await run(gpu(), kernelOf("forward", { excludeDiagonal: false, sameLabel: false }), [a, b], [{ shape: [4] }], [1]);
-  assertNear(lse!, [2 + Math.log(3), NaN, Infinity, 2 + Math.log(3)], 1e-6, "lse");
+gpuTest("planPairs lets NaN and infinite rows through, in tiles or not", async () => {
+  for (const [rows, columns, depth] of [[4, 3, 2], [200, 260, 70]] as const) {
+    const a = filled("float32", [rows, depth], (at) => at === depth ? NaN : at === 2 * depth ? Infinity : 1);
+    const b = filled("float32", [columns, depth], () => 1);
+    const [lse] = await run(gpu(), kernelOf("forward", { excludeDiagonal: false, sameLabel: false }), [a, b], [{ shape: [rows] }], [1]);
+    const usual = depth + Math.log(columns);
+    assertNear(lse!, Array.from({ length: rows }, (_, i) => i === 1 ? NaN : i === 2 ? Infinity : usual), 1e-6, "lse");
+  }
 });
