@@ -138,11 +138,12 @@ function splitPosition({ shape: [height, width] }: Plane, from: string): string 
 function weightOperand(geometry: Geometry, name: string, row: string, depth: string, alongDepth: boolean): OperandAccess {
   const { cells, outChannels } = geometry;
   const inner = row === "row";
-  const outChannel = `(batch * ${u32(outChannels)} + ${inner ? "row" : "channel"})`;
+  const outChannel = `(start + ${inner ? "row" : "channel"})`;
   const inChannel = inner ? "channel" : depth;
   const position = dotPosition([outChannel, inChannel, "cell_row", "cell_column"], cells.strides, cells.offset);
   return {
     alongDepth,
+    start: `batch * ${u32(outChannels)}`,
     body: (buffers: Buffers) =>
       `${splitCell(geometry, "depth")}
   return ${buffers.load(name, position)};`,
@@ -152,10 +153,11 @@ function weightOperand(geometry: Geometry, name: string, row: string, depth: str
 /** The image under a window, 0 in the padding: channel and cell from one index, image and output position from the other. */
 function imageOperand(geometry: Geometry, name: string, cell: string, place: string, alongDepth: boolean): OperandAccess {
   const { image, result, inChannels, stride, padding, dilation } = geometry;
-  const channel = `(batch * ${u32(inChannels)} + channel)`;
+  const channel = "(start + channel)";
   const position = dotPosition(["image", channel, "u32(image_row)", "u32(image_column)"], image.strides, image.offset);
   return {
     alongDepth,
+    start: `batch * ${u32(inChannels)}`,
     body: (buffers: Buffers) =>
       `${splitCell(geometry, cell)}
 ${splitPosition(result, place)}
@@ -169,11 +171,12 @@ ${splitPosition(result, place)}
 /** The result's gradient at the window in which a kernel cell covers an image position, 0 where there is none. */
 function gradientOperand(geometry: Geometry): OperandAccess {
   const { image, result, outChannels, stride, padding, dilation } = geometry;
-  const channel = `(batch * ${u32(outChannels)} + channel)`;
+  const channel = "(start + channel)";
   const position = dotPosition(["image", channel, "u32(window_row)", "u32(window_column)"], result.strides, result.offset);
   const aligned = stride.every((step) => step === 1) ? "" : ` || down % ${stride[0]}i != 0i || across % ${stride[1]}i != 0i`;
   return {
     alongDepth: false,
+    start: `batch * ${u32(outChannels)}`,
     body: (buffers: Buffers) =>
       `${splitCell(geometry, "depth")}
 ${splitPosition(image, "column")}
@@ -189,9 +192,10 @@ ${splitPosition(image, "column")}
 /** The result's gradient with rows of output channels and depth over images and positions. */
 function resultOperand(geometry: Geometry): OperandAccess {
   const { result, outChannels } = geometry;
-  const position = dotPosition(["image", `(batch * ${u32(outChannels)} + row)`, "y", "x"], result.strides, result.offset);
+  const position = dotPosition(["image", "(start + row)", "y", "x"], result.strides, result.offset);
   return {
     alongDepth: true,
+    start: `batch * ${u32(outChannels)}`,
     body: (buffers: Buffers) =>
       `${splitPosition(result, "depth")}
   return ${buffers.load("b", position)};`,

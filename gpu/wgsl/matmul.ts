@@ -6,8 +6,8 @@
 import type { MatmulKernel, View } from "../../tensor/kernel.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { Limits, Plan } from "./program.ts";
-import { elementPosition } from "./shader.ts";
-import { planTiledProduct } from "./tiled.ts";
+import { dotPosition, elementPosition } from "./shader.ts";
+import { type OperandAccess, planTiledProduct } from "./tiled.ts";
 
 /** The dispatches of a {@link MatmulKernel}: a [...batch, M, K] times b [...batch, K, N], then the epilogue. */
 export function planMatmul(kernel: MatmulKernel, inputs: readonly View[], outputs: readonly View[], limits: Limits): Plan {
@@ -26,8 +26,8 @@ export function planMatmul(kernel: MatmulKernel, inputs: readonly View[], output
     columns,
     depth,
     operands: [a, b],
-    left: { body: (buffers) => `  return ${buffers.load("a", matrixPosition(a, "row", "depth"))};`, alongDepth: alongDepthA },
-    right: { body: (buffers) => `  return ${buffers.load("b", matrixPosition(b, "depth", "column"))};`, alongDepth: alongDepthB },
+    left: operand("a", a, "row", "depth", alongDepthA),
+    right: operand("b", b, "depth", "column", alongDepthB),
     position: `(batch * ${rows}u + row) * ${columns}u + column`,
     output,
     epilogue: kernel.epilogue,
@@ -35,8 +35,8 @@ export function planMatmul(kernel: MatmulKernel, inputs: readonly View[], output
   }, limits);
 }
 
-function matrixPosition(view: View, first: string, second: string): string {
-  const rank = view.shape.length;
-  const batch = elementPosition("batch", { shape: view.shape.slice(0, -2), strides: view.strides.slice(0, -2), offset: view.offset });
-  return `${batch} + ${first} * ${view.strides[rank - 2]! >>> 0}u + ${second} * ${view.strides[rank - 1]! >>> 0}u`;
+function operand(name: "a" | "b", view: View, first: string, second: string, alongDepth: boolean): OperandAccess {
+  const batch = { shape: view.shape.slice(0, -2), strides: view.strides.slice(0, -2), offset: view.offset };
+  const position = dotPosition(["start", first, second], [1, ...view.strides.slice(-2)]);
+  return { alongDepth, start: elementPosition("batch", batch), body: (buffers) => `  return ${buffers.load(name, position)};` };
 }

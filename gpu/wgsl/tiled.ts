@@ -51,7 +51,9 @@ export interface TiledProduct {
 
 /** How an operand is read. */
 export interface OperandAccess {
-  /** Statements that return an element, in terms of `batch`, `row` (or `column`) and `depth`, which are inside the bounds. */
+  /** What the batch contributes, a WGSL expression of `batch` that is computed once. */
+  readonly start: string;
+  /** Statements that return an element, in terms of `start`, `row` (or `column`) and `depth`, which are inside the bounds. */
   readonly body: (buffers: Buffers) => string;
   /** Neighbours along the depth are neighbours in memory, so neighbouring invocations take them. */
   readonly alongDepth: boolean;
@@ -132,6 +134,8 @@ ${finish}
   let column0 = tile_column + local % ${u32(side)};
   let row0 = tile_row + local / ${u32(side)};
   let batch = group / ${u32(across * down)} % ${u32(batch)};
+  let left_start = ${product.left.start};
+  let right_start = ${product.right.start};
   let part = group / ${u32(across * down * batch)};
 ${tileLoop(product, tiling, type)}`;
   return groupDispatch({
@@ -147,10 +151,10 @@ ${tileLoop(product, tiling, type)}`;
 
 function operandSource({ operands, left, right }: TiledProduct, buffers: Buffers): string {
   const type = computeElement(operands[0].dtype);
-  return `fn left(batch: u32, row: u32, depth: u32) -> ${type} {
+  return `fn left(start: u32, row: u32, depth: u32) -> ${type} {
 ${left.body(buffers)}
 }
-fn right(batch: u32, depth: u32, column: u32) -> ${type} {
+fn right(start: u32, depth: u32, column: u32) -> ${type} {
 ${right.body(buffers)}
 }`;
 }
@@ -169,9 +173,11 @@ function directDispatch(product: TiledProduct, limits: Limits): Dispatch {
     body: `  let column = element % ${u32(columns)};
   let row = element / ${u32(columns)} % ${u32(rows)};
   let batch = element / ${u32(rows * columns)};
+  let left_start = ${product.left.start};
+  let right_start = ${product.right.start};
   var value = ${computeElement(operands[0].dtype)}(0);
   for (var depth = 0u; depth < ${u32(depth)}; depth++) {
-    value += left(batch, row, depth) * right(batch, depth, column);
+    value += left(left_start, row, depth) * right(right_start, depth, column);
   }
   let position = ${product.position};
 ${epilogueLines(product, buffers, "position")}`,
@@ -212,7 +218,7 @@ function loadLeft({ left, rows }: TiledProduct, height: number, q: number, type:
       let r = ${r};
       let d = ${d};
       var value = ${type}(0);
-      if (tile_row + r < ${u32(rows)} && depth0 + d < last) { value = left(batch, tile_row + r, depth0 + d); }
+      if (tile_row + r < ${u32(rows)} && depth0 + d < last) { value = left(left_start, tile_row + r, depth0 + d); }
       left_tile[d * ${u32(height + 1)} + r] = value;
     }`;
 }
@@ -224,7 +230,7 @@ function loadRight({ right, columns }: TiledProduct, width: number, q: number, t
       let c = ${c};
       let d = ${d};
       var value = ${type}(0);
-      if (tile_column + c < ${u32(columns)} && depth0 + d < last) { value = right(batch, depth0 + d, tile_column + c); }
+      if (tile_column + c < ${u32(columns)} && depth0 + d < last) { value = right(right_start, depth0 + d, tile_column + c); }
       right_tile[d * ${u32(width + 1)} + c] = value;
     }`;
 }
