@@ -9,5 +9,6 @@ export { extendedContrastiveCrossEntropy, type ExtendedOptions } from "./extende
 export { type AnchorReduction, type Reduction } from "./reduction.ts";
 export { bceWithLogits, mseLoss, nllLoss, type ReductionOptions, smoothL1Loss } from "./regression.ts";
 export { type Centre, spce, type SpceOptions } from "./spce.ts";
+export { ESupCon, ExtendedContrastiveCrossEntropy, PrototypeLoss, type PrototypeOptions } from "./modules.ts";
 export { normalizeRows } from "./similarity.ts";
 export { ntXent, type NtXentOptions, supCon, type SupConOptions } from "./sup_con.ts";
