@@ -69,9 +69,30 @@ export function address(view: View): number {
   return (view.storage as CpuStorage).pointer + view.offset * elementBytes(view.dtype);
 }
 
+/** Kernels beyond this number push the oldest out: an expression with a changing constant must not fill the memory with code. */
+const cachedKernels = 2048;
+
+/** What is known of kernels, by key, for the latest of them. */
+export class KernelCache<Plan> {
+  readonly #plans = new Map<string, Plan>();
+
+  /** The plan of a key, if it is still kept. */
+  get(key: string): Plan | undefined {
+    return this.#plans.get(key);
+  }
+
+  /** Keeps a plan. */
+  set(key: string, plan: Plan): void {
+    if (this.#plans.size >= cachedKernels) this.#plans.delete(this.#plans.keys().next().value!);
+    this.#plans.set(key, plan);
+  }
+}
+
 /** A scalar an expression asks for. */
 export interface ScalarSlot {
+  /** Its number among the scalars of a run. */
   readonly slot: number;
+  /** The type it is converted to. */
   readonly dtype: DType;
 }
 

@@ -49,7 +49,9 @@ export interface Label {
 
 /** What a function takes and gives. */
 export interface Signature {
+  /** The parameters' types. */
   readonly params: readonly ValueType[];
+  /** The results' types; none by default. */
   readonly results?: readonly ValueType[];
 }
 

@@ -13,6 +13,7 @@ import {
   countOn,
   fitsBlock,
   joinDims,
+  KernelCache,
   loadScalar,
   type Nest,
   type ScalarSlot,
@@ -43,7 +44,7 @@ const headWords = 2;
 
 /** The accelerator of map kernels on a heap: everything but float64. */
 export function createMapAccelerator(heap: ScratchHeap): Accelerator<"map"> {
-  const plans = new Map<string, MapPlan | null>();
+  const plans = new KernelCache<MapPlan | null>();
   let block: ArgumentBlock | undefined;
   return (kernel, inputs, outputs, scalars) => {
     block ??= new ArgumentBlock(heap);
@@ -111,6 +112,7 @@ function writeDense(block: ArgumentBlock, views: readonly View[], size: number):
 /** Writes inner size, strides and odometer for any strides, and gives the pattern; -1 when the rank is beyond the block. */
 function writeNest(block: ArgumentBlock, plan: MapPlan, views: readonly View[], shape: readonly number[]): number {
   const nest: Nest = joinDims(shape, views.map((view) => view.strides), 0, shape.length, plan.usesIndex ? undefined : views.length - 1);
+  if (!plan.usesIndex) splitInner(nest);
   const inner = nest.sizes.length - 1;
   if (inner > 16) return -1;
   const { words } = block;
@@ -124,6 +126,23 @@ function writeNest(block: ArgumentBlock, plan: MapPlan, views: readonly View[], 
   }
   writeOdometer(block, headWords + 2 * views.length + plan.slots.length, nest, inner, plan.bytes);
   return variant;
+}
+
+/** Elements of an inner run when an operand is read across its lines: as many as one line holds. */
+const runAcrossLines = 16;
+
+/**
+ * Splits the innermost dim where an operand moves through it in large strides but lies dense in the dim around it (a transposed copy), so that
+ * the lines it touches are used whole before they leave the cache.
+ */
+function splitInner({ sizes, strides }: Nest): void {
+  const inner = sizes.length - 1;
+  if (inner < 1 || sizes[inner]! <= runAcrossLines || sizes[inner]! % runAcrossLines !== 0) return;
+  if (!strides.some((list) => Math.abs(list[inner]!) > 1 && Math.abs(list[inner - 1]!) === 1)) return;
+  const count = sizes[inner]! / runAcrossLines;
+  sizes[inner] = runAcrossLines;
+  sizes.splice(inner - 1, 0, count);
+  for (const list of strides) list.splice(inner - 1, 0, list[inner]! * runAcrossLines);
 }
 
 const steps: readonly Step[] = ["contiguous", "repeated", "strided"];

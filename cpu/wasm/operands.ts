@@ -14,9 +14,11 @@ export type Step = "contiguous" | "repeated" | "strided";
 export interface Operand {
   /** The byte address of the current element (i32). */
   readonly pointer: Local;
+  /** How the pointer moves. */
   readonly step: Step;
   /** Bytes from one element to the next (i32), where strided. */
   readonly stride?: Local;
+  /** The elements' type in memory. */
   readonly dtype: DType;
 }
 

@@ -5,7 +5,7 @@
  */
 import type { View } from "../../tensor/kernel.ts";
 import type { Accelerator } from "../accelerator.ts";
-import { ArgumentBlock } from "./block.ts";
+import { ArgumentBlock, KernelCache } from "./block.ts";
 import { compileRows } from "./row_code.ts";
 import { planRows, type RowPlan, type RowProgram, variantOf, writeArguments } from "./row_plan.ts";
 import type { ScratchHeap } from "./scratch.ts";
@@ -21,7 +21,7 @@ export type RowRunner = (
 
 /** Makes a runner of row programs. */
 export function createRowRunner(heap: ScratchHeap): RowRunner {
-  const plans = new Map<string, RowPlan | null>();
+  const plans = new KernelCache<RowPlan | null>();
   let block: ArgumentBlock | undefined;
   return (key, program, inputs, outputs, scalars) => {
     block ??= new ArgumentBlock(heap);

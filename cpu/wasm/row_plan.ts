@@ -27,13 +27,17 @@ import { isSupported } from "./scalar.ts";
 export interface RowProgram {
   /** How many of the last dims are the row. */
   readonly reduced: number;
+  /** The reductions, in order. */
   readonly stages: readonly { readonly combine: Combine; readonly expr: Expr }[];
+  /** What is stored, per element or per row. */
   readonly outputs: readonly { readonly per: "element" | "row"; readonly expr: Expr }[];
 }
 
 /** A stage whose values an output needs again: they are stored there and read back, instead of being computed twice. */
 export interface Reuse {
+  /** The stage's number. */
   readonly stage: number;
+  /** The output's number. */
   readonly output: number;
   /** The output's expression, reading the stage's value as input number `inputs + output`. */
   readonly expr: Expr;
@@ -41,15 +45,21 @@ export interface Reuse {
 
 /** What is known of a program, whatever the shapes. */
 export interface RowPlan {
+  /** What is computed. */
   readonly program: RowProgram;
+  /** The number of inputs. */
   readonly inputs: number;
+  /** The scalars that are asked for. */
   readonly slots: readonly ScalarSlot[];
-  /** Of inputs, then outputs. */
+  /** The types of inputs, then outputs. */
   readonly dtypes: readonly DType[];
+  /** Bytes of their elements. */
   readonly bytes: readonly number[];
   /** Whether an operand moves along the row (inputs and outputs per element). */
   readonly alongRow: readonly boolean[];
+  /** Whether positions matter, so that the row's dims keep their order. */
   readonly ordered: boolean;
+  /** What needs not be computed twice. */
   readonly reuse: Reuse | undefined;
   /** By the number that {@link writeArguments} gives. */
   readonly variants: Map<number, WasmFunction>;
@@ -61,6 +71,7 @@ export interface RowVariant {
   readonly layout: "runs" | "columns";
   /** Whether a row consists of several runs. */
   readonly manyRuns: boolean;
+  /** Whether the plan's reuse applies. */
   readonly reuse: boolean;
   /** How each operand moves in the direction of the vectors. */
   readonly steps: readonly Step[];

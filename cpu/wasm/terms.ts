@@ -166,18 +166,22 @@ export class Lanes {
     return { ...this.#terms.of(this.#terms.f.constant(lanes)), constant: value };
   }
 
+  /** a + b. */
   add(a: Term, b: Term): Term {
     return this.#op("add", a, b);
   }
 
+  /** a - b. */
   sub(a: Term, b: Term): Term {
     return this.#op("sub", a, b);
   }
 
+  /** a·b. */
   mul(a: Term, b: Term): Term {
     return this.#op("mul", a, b);
   }
 
+  /** a / b. */
   div(a: Term, b: Term): Term {
     return this.#op("div", a, b);
   }
@@ -209,22 +213,27 @@ export class Lanes {
     return pairs.reduceRight((value, pair) => this.madd(value, square, pair));
   }
 
+  /** -a. */
   neg(a: Term): Term {
     return this.#op("neg", a);
   }
 
+  /** |a|. */
   abs(a: Term): Term {
     return this.#op("abs", a);
   }
 
+  /** √a. */
   sqrt(a: Term): Term {
     return this.#op("sqrt", a);
   }
 
+  /** The nearest whole number, halves to even. */
   nearest(a: Term): Term {
     return this.#op("nearest", a);
   }
 
+  /** ⌊a⌋. */
   floor(a: Term): Term {
     return this.#op("floor", a);
   }
@@ -239,22 +248,27 @@ export class Lanes {
     return this.#op("pmax", a, limit);
   }
 
+  /** Mask of a < b. */
   lt(a: Term, b: Term): Term {
     return this.#op("lt", a, b);
   }
 
+  /** Mask of a ≤ b. */
   le(a: Term, b: Term): Term {
     return this.#op("le", a, b);
   }
 
+  /** Mask of a > b. */
   gt(a: Term, b: Term): Term {
     return this.#op("gt", a, b);
   }
 
+  /** Mask of a = b. */
   eq(a: Term, b: Term): Term {
     return this.#op("eq", a, b);
   }
 
+  /** Mask of a ≠ b, which NaN is even to itself. */
   ne(a: Term, b: Term): Term {
     return this.#op("ne", a, b);
   }

@@ -18,7 +18,7 @@ Deno.test("map in WebAssembly equals the reference over shapes, tails and layout
     3,
     17,
   ]];
-  shapes.push([2, 3, 5], [4, 1, 6], [2, 3, 4, 5], [2, 2, 2, 2, 3]);
+  shapes.push([5, 48], [2, 7, 32], [2, 3, 5], [4, 1, 6], [2, 3, 4, 5], [2, 2, 2, 2, 3]);
   for (const shape of shapes) {
     const plain = dense("float32", shape, noise(1));
     const others: Operand[] = [dense("float32", shape, noise(2)), expanded(dense("float32", [], noise(3)), shape)];
