@@ -56,6 +56,8 @@ class GpuStorage implements Storage {
 interface PreparedDispatch {
   readonly dispatch: Dispatch;
   readonly pipeline: GuardedPipeline;
+  /** Whether buffers are bound in the size that was asked for, as users' own code expects of `arrayLength`, and not with their class's rest. */
+  readonly exact: boolean;
 }
 
 /** A plan whose pipelines are compiled, and the bytes that each view touches. */
@@ -103,8 +105,13 @@ export class GpuBackend implements Backend {
     };
     this.#pipelines = new PipelineCache(guard);
     this.#groups = new BindGroupCache(guard);
-    this.#pool = new BufferPool(guard, settings.memoryBudget ?? Infinity, (buffer) => this.#groups.forget(buffer));
     this.#queue = new CommandQueue(guard);
+    this.#pool = new BufferPool(
+      guard,
+      settings.memoryBudget ?? Infinity,
+      () => this.#queue.flush(),
+      (buffer) => this.#groups.forget(buffer),
+    );
     this.#faults = new FaultNotes(guard);
     this.#readback = new Readback(guard, this.#queue, this.#faults);
   }
@@ -232,7 +239,6 @@ export class GpuBackend implements Backend {
 
   /** Destroys buffers that are kept for reuse. */
   trim(): void {
-    this.#queue.flush();
     this.#pool.trim();
     this.#readback.trim();
   }
@@ -283,11 +289,11 @@ export class GpuBackend implements Backend {
     }
     const plan = planKernel(kernel, inputs, outputs, this.#limits);
     this.#planned++;
-    return this.#compile(plan, [...inputs, ...outputs].map(extentOf));
+    return this.#compile(plan, [...inputs, ...outputs].map(extentOf), kernel.kind === "custom");
   }
 
-  #compile(plan: Plan, extents: readonly number[]): PreparedPlan {
-    const dispatches = plan.dispatches.map((dispatch) => ({ dispatch, pipeline: this.#pipelines.get(dispatch) }));
+  #compile(plan: Plan, extents: readonly number[], exact = false): PreparedPlan {
+    const dispatches = plan.dispatches.map((dispatch) => ({ dispatch, pipeline: this.#pipelines.get(dispatch), exact }));
     return { temporaries: plan.temporaries, dispatches, extents };
   }
 
@@ -320,7 +326,7 @@ export class GpuBackend implements Backend {
   }
 
   #dispatch(
-    { dispatch, pipeline }: PreparedDispatch,
+    { dispatch, pipeline, exact }: PreparedDispatch,
     inputs: readonly View[],
     outputs: readonly View[],
     temporaries: readonly PooledBuffer[],
@@ -333,7 +339,7 @@ export class GpuBackend implements Backend {
       const pooled = this.#pooledOf(binding, inputs, outputs, temporaries);
       if (pooled === undefined) return { buffer: this.#empty ??= this.#guard.createBuffer(256, "storage") };
       used.push(pooled);
-      return pooled;
+      return exact && binding.role !== "temporary" ? { buffer: pooled.buffer, offset: 0, size: bytesOf(binding, inputs, outputs) } : pooled;
     });
     this.#queue.dispatch(pipeline, this.#groups.get(dispatch.label, pipeline.access, ranges), dispatch, scalars);
     for (const pooled of used) pooled.batch = this.#queue.batch;
@@ -418,6 +424,11 @@ function extentOf(view: View): number {
     throw new DeviceError(`Cannot run on webgpu: a view that begins inside its storage is needed, got one that begins at byte ${first}`);
   }
   return end;
+}
+
+/** Bytes of a binding's storage, in whole words. */
+function bytesOf(binding: Binding, inputs: readonly View[], outputs: readonly View[]): number {
+  return Math.ceil((binding.role === "input" ? inputs : outputs)[binding.index]!.storage.bytes / 4) * 4;
 }
 
 function checkRange(verb: string, storage: Storage, byteOffset: number, byteLength: number): void {

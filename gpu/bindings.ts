@@ -28,7 +28,7 @@ export class BindGroupCache {
   /** The bind group of these ranges for pipelines with this access. */
   get(label: string, access: string, ranges: readonly BoundRange[]): GPUBindGroup {
     let key = access;
-    for (const { buffer, offset } of ranges) key += offset === undefined ? `,${buffer.id}` : `,${buffer.id}@${offset}`;
+    for (const { buffer, offset, size } of ranges) key += size === undefined ? `,${buffer.id}` : `,${buffer.id}@${offset ?? 0}+${size}`;
     let group = this.#groups.get(key);
     if (group === undefined) {
       group = this.#guard.createBindGroup(label, access, ranges);

@@ -28,16 +28,18 @@ export class BufferPool {
   readonly #guard: Guard;
   readonly #budget: number;
   readonly #free = new Map<number, PooledBuffer[]>();
+  readonly #flush: () => void;
   readonly #onDestroy: (buffer: GuardedBuffer) => void;
   #reserved = 0;
   #held = 0;
   #pooled = 0;
   #created = 0;
 
-  /** Makes an empty pool that may hold `budget` bytes; `onDestroy` hears of each buffer that goes. */
-  constructor(guard: Guard, budget: number, onDestroy: (buffer: GuardedBuffer) => void) {
+  /** Makes an empty pool that may hold `budget` bytes; `flush` submits all commands, `onDestroy` hears of each buffer that goes. */
+  constructor(guard: Guard, budget: number, flush: () => void, onDestroy: (buffer: GuardedBuffer) => void) {
     this.#guard = guard;
     this.#budget = budget;
+    this.#flush = flush;
     this.#onDestroy = onDestroy;
   }
 
@@ -101,7 +103,7 @@ export class BufferPool {
       if (!found.buffer.destroyed) return found;
       this.#held -= size; // its memory turned out never to have been there
     }
-    if (this.#held + size > this.#budget) this.#shrink(batch, this.#held + size - this.#budget);
+    if (this.#held + size > this.#budget) this.#shrink(this.#held + size - this.#budget);
     const buffer = this.#guard.createBuffer(size, "storage");
     this.#created++;
     this.#held += size;
@@ -117,26 +119,25 @@ export class BufferPool {
     this.#pooled += size;
   }
 
-  /** Destroys every waiting buffer; the caller has submitted all commands. */
+  /** Destroys every waiting buffer. */
   trim(): void {
-    this.#shrink(Infinity, Infinity);
+    this.#shrink(Infinity);
   }
 
-  /** Destroys waiting buffers that batch `batch` does not use until `bytes` are won. */
-  #shrink(batch: number, bytes: number): void {
+  /** Submits what still uses them, then destroys waiting buffers until `bytes` are won. */
+  #shrink(bytes: number): void {
+    this.#flush();
     let won = 0;
     for (const [size, free] of this.#free) {
-      const kept = free.filter((pooled) => {
-        if (won >= bytes || pooled.batch === batch) return true;
+      while (free.length > 0 && won < bytes) {
+        const { buffer } = free.shift()!;
         won += size;
-        this.#onDestroy(pooled.buffer);
-        this.#guard.destroyBuffer(pooled.buffer);
-        return false;
-      });
-      this.#pooled -= (free.length - kept.length) * size;
-      this.#held -= (free.length - kept.length) * size;
-      if (kept.length === 0) this.#free.delete(size);
-      else this.#free.set(size, kept);
+        this.#onDestroy(buffer);
+        this.#guard.destroyBuffer(buffer);
+      }
+      if (free.length === 0) this.#free.delete(size);
     }
+    this.#pooled -= won;
+    this.#held -= won;
   }
 }

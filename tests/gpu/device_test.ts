@@ -1,0 +1,54 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { createGpuBackend, probeAdapter } from "../../gpu/mod.ts";
+import { ArgumentError } from "../../tensor/errors.ts";
+import { ignoreWithout } from "../permissions.ts";
+import { gpuTest } from "./families.ts";
+
+Deno.test("probeAdapter says what the adapter is, or why there is none", async () => {
+  const report = await probeAdapter();
+  assertEquals(report.reason === "", report.hardware);
+  if (!report.available) console.warn(`Tests on WebGPU are skipped: ${report.reason}`);
+});
+
+gpuTest("createGpuBackend opens a device that passes its test", async () => {
+  const backend = await createGpuBackend();
+  assertEquals(backend.device, "webgpu");
+  assertEquals(backend.description, (await probeAdapter()).description);
+  assert(backend.supports("float32") && backend.supports("bool") && !backend.supports("float64"));
+  backend.destroy();
+});
+
+Deno.test("createGpuBackend refuses a memory budget that is no number of bytes", async () => {
+  for (const memoryBudget of [0, -1, NaN]) await assertRejects(() => createGpuBackend({ memoryBudget }), ArgumentError);
+});
+
+gpuTest("createGpuBackend with fastRead reads the same without the wait, over and over", async () => {
+  const backend = await createGpuBackend({ fastRead: true });
+  const storage = backend.alloc(4096);
+  for (let round = 0; round < 50; round++) {
+    const data = Uint32Array.from({ length: 1024 }, (_, i) => i * 31 + round);
+    backend.write(storage, 0, data);
+    const [bytes] = await backend.read([{ storage, byteOffset: 0, byteLength: 4096 }]);
+    assertEquals(new Uint32Array(bytes!), data);
+  }
+  backend.destroy();
+});
+
+Deno.test({
+  name: "createGpuBackend names the reason where no adapter answers",
+  ignore: ignoreWithout("run", "env", "read"),
+  fn: async () => {
+    const url = new URL("../../gpu/mod.ts", import.meta.url);
+    const code = `import { createGpuBackend, probeAdapter } from "${url}";
+console.log(JSON.stringify(await probeAdapter()));
+await createGpuBackend().catch((error) => console.log(error.name, error.message));`;
+    for (const name of ["", "none"]) {
+      const env = { DENO_WEBGPU_BACKEND: name };
+      const command = new Deno.Command(Deno.execPath(), { args: ["eval", "--no-check", code], env });
+      const output = new TextDecoder().decode((await command.output()).stdout);
+      assertStringIncludes(output, '"available":false');
+      assertStringIncludes(output, "DeviceError Cannot create a webgpu device");
+      assertStringIncludes(output, "DENO_WEBGPU_BACKEND");
+    }
+  },
+});
