@@ -1,0 +1,141 @@
+/**
+ * Activations as layers; each is also a method of a tensor.
+ *
+ * @module
+ */
+import type { Tensor } from "../tensor/tensor.ts";
+import { Module } from "./module.ts";
+
+/** max(x, 0). */
+export class ReLU extends Module {
+  /** Elementwise. */
+  override forward(x: Tensor): Tensor {
+    return x.relu();
+  }
+}
+
+/** x above 0, slope · x below. */
+export class LeakyReLU extends Module {
+  /** The slope below 0. */
+  readonly slope: number;
+
+  /** Makes the layer with a slope below 0, default 0.01. */
+  constructor({ slope = 0.01 }: { readonly slope?: number } = {}) {
+    super();
+    this.slope = slope;
+  }
+
+  /** Elementwise. */
+  override forward(x: Tensor): Tensor {
+    return x.leakyRelu(this.slope);
+  }
+}
+
+/** x above 0, alpha (e^x - 1) below. */
+export class ELU extends Module {
+  /** The limit towards minus infinity, negated. */
+  readonly alpha: number;
+
+  /** Makes the layer, alpha default 1. */
+  constructor({ alpha = 1 }: { readonly alpha?: number } = {}) {
+    super();
+    this.alpha = alpha;
+  }
+
+  /** Elementwise. */
+  override forward(x: Tensor): Tensor {
+    return x.elu(this.alpha);
+  }
+}
+
+/** x Φ(x), exact or in the form with tanh. Source: Hendrycks and Gimpel 2016. */
+export class GELU extends Module {
+  /** "none" for the error function, "tanh" for the cheaper form. */
+  readonly approximate: "none" | "tanh";
+
+  /** Makes the layer, exact unless told. */
+  constructor({ approximate = "none" }: { readonly approximate?: "none" | "tanh" } = {}) {
+    super();
+    this.approximate = approximate;
+  }
+
+  /** Elementwise. */
+  override forward(x: Tensor): Tensor {
+    return x.gelu({ approximate: this.approximate });
+  }
+}
+
+/** x · sigmoid(x). */
+export class SiLU extends Module {
+  /** Elementwise. */
+  override forward(x: Tensor): Tensor {
+    return x.silu();
+  }
+}
+
+/** The hyperbolic tangent. */
+export class Tanh extends Module {
+  /** Elementwise. */
+  override forward(x: Tensor): Tensor {
+    return x.tanh();
+  }
+}
+
+/** 1 / (1 + e^-x). */
+export class Sigmoid extends Module {
+  /** Elementwise. */
+  override forward(x: Tensor): Tensor {
+    return x.sigmoid();
+  }
+}
+
+/** log(1 + e^(beta x)) / beta, and x itself where beta x > threshold. */
+export class Softplus extends Module {
+  /** How sharp the bend is, and from where it is linear. */
+  readonly options: { readonly beta?: number; readonly threshold?: number };
+
+  /** Makes the layer, beta default 1, threshold default 20. */
+  constructor(options: { readonly beta?: number; readonly threshold?: number } = {}) {
+    super();
+    this.options = options;
+  }
+
+  /** Elementwise. */
+  override forward(x: Tensor): Tensor {
+    return x.softplus(this.options);
+  }
+}
+
+/** exp(x) / Σ exp(x) along one dim. */
+export class Softmax extends Module {
+  /** The dim that sums to 1. */
+  readonly dim: number;
+
+  /** Makes the layer for a dim, default the last. */
+  constructor({ dim = -1 }: { readonly dim?: number } = {}) {
+    super();
+    this.dim = dim;
+  }
+
+  /** Same shape. */
+  override forward(x: Tensor): Tensor {
+    return x.softmax(this.dim);
+  }
+}
+
+/** x - log Σ exp(x) along one dim. */
+export class LogSoftmax extends Module {
+  /** The dim whose exponentials sum to 1. */
+  readonly dim: number;
+
+  /** Makes the layer for a dim, default the last. */
+  constructor({ dim = -1 }: { readonly dim?: number } = {}) {
+    super();
+    this.dim = dim;
+  }
+
+  /** Same shape. */
+  override forward(x: Tensor): Tensor {
+    return x.logSoftmax(this.dim);
+  }
+}

@@ -1,0 +1,24 @@
+/**
+ * Layers, initialisation and ready models.
+ *
+ * @module
+ */
+export { ELU, GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh } from "./activation.ts";
+export { Flatten, Identity, Sequential } from "./container.ts";
+export { Conv1d, Conv2d, type ConvLayerOptions } from "./conv.ts";
+export * as init from "./init.ts";
+export { Linear, type LinearOptions } from "./linear.ts";
+export { buffer, type Layer, type LoadOptions, type LoadResult, Module, parameter, type StateDict } from "./module.ts";
+export {
+  batchNorm,
+  BatchNorm1d,
+  BatchNorm2d,
+  type BatchNormLayerOptions,
+  type BatchNormOptions,
+  LayerNorm,
+  layerNorm,
+  type LayerNormLayerOptions,
+  type LayerNormOptions,
+} from "./normalization.ts";
+export type { LayerOptions } from "./options.ts";
+export { AdaptiveAvgPool2d, AvgPool2d, MaxPool2d } from "./pooling.ts";
