@@ -38,8 +38,8 @@ export function planGather(kernel: GatherKernel, inputs: readonly View[], output
     return;
   }`;
   const missing = isFloat(output.dtype) ? floatLiteral(NaN) : `${computeElement(output.dtype)}(0)`;
-  const body = `  let at = ${buffers.load("index", elementPosition("element", index))};${picked}
-  reportIndex(i32(at), ${u32(extent)});
+  const body = `  let at = i32(${buffers.load("index", elementPosition("element", index))});${picked}
+  reportIndex(at, ${u32(extent)});
   ${buffers.store("y", elementPosition("element", outputOf(output)), missing)}`;
   return { temporaries: [], dispatches: [elementDispatch({ label: "gather", buffers, size, body }, limits)] };
 }

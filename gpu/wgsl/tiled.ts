@@ -25,6 +25,7 @@ import {
   groupDispatch,
   readInput,
   temporary,
+  tripBudget,
   u32,
   writeOutput,
 } from "./shader.ts";
@@ -70,6 +71,7 @@ const enoughGroups = 128;
 /** Matrices with at most so many results of at most this depth are not worth a tile: each result has an invocation of its own. */
 const directResults = 256;
 const directDepth = 1024;
+const manyResults = 16384;
 
 /** The dispatches of a tiled product. */
 export function planTiledProduct(product: TiledProduct, limits: Limits): Plan {
@@ -77,7 +79,8 @@ export function planTiledProduct(product: TiledProduct, limits: Limits): Plan {
   const size = sizeOf(output.shape);
   if (size === 0) return emptyPlan;
   const small = rows * columns <= directResults && depth <= directDepth;
-  const narrow = Math.min(rows, columns) <= 2 && depth <= directDepth / 4;
+  // Two rows share too little for a tile; few of them with much depth are better split.
+  const narrow = Math.min(rows, columns) <= 2 && (depth <= directDepth / 4 || (size >= manyResults && depth <= tripBudget / 4));
   if (depth > 0 && (small || narrow)) return { temporaries: [], dispatches: [directDispatch(product, limits)] };
   const height = tileSize(rows);
   const width = tileSize(columns);
