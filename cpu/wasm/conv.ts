@@ -8,14 +8,14 @@ import { address } from "./block.ts";
 import { emitConvolution } from "./conv_kernels.ts";
 import { instantiateOnce, type WasmFunction } from "./encoder.ts";
 import { canRunInPlace, runEpilogue } from "./epilogue.ts";
-import { blockDepth, gemmFunctions, packPanels } from "./gemm.ts";
+import { blockDepth, gemmFunctions, packedSlack, packPanels } from "./gemm.ts";
 import { tileColumns, tileRows } from "./gemm_kernels.ts";
 import type { Accelerator } from "../accelerator.ts";
 import { PaddedImage, planesOf } from "./padded_image.ts";
 import { type ScratchHeap, scratchPointer } from "./scratch.ts";
 
 /** Rows of packed weights that one pass over the image uses, so that they stay in the second-level cache. */
-const passRows = 40 * tileRows;
+const passRows = 48 * tileRows;
 
 /** Positions of dy packed at once for a weight gradient: a panel stays in the first-level cache. */
 const blockPositions = 512;
@@ -125,7 +125,7 @@ function forward(heap: ScratchHeap, sizes: Geometry, x: View, w: View, y: View):
   if (depth === 0) return clear(heap, y);
   const { image, table } = paddedInput(heap, sizes);
   const source = contiguousWeights(heap, w, depth);
-  const packed = scratchPointer(heap, "conv packed", groups * filters * depth * 4);
+  const packed = scratchPointer(heap, "conv packed", groups * filters * depth * 4 + packedSlack);
   for (let group = 0; group < groups; group++) {
     const at = group * filters * depth * 4;
     packWeights(heap, { pointer: source + at, across: depth * 4, along: 4 }, packed + at, filters, depth);
@@ -321,7 +321,7 @@ function packTransposedWeights(
   const strides = planesOf(w);
   const depth = order.length * filters;
   const transposed = scratchPointer(heap, "conv weights", depth * channels * 4);
-  const packed = scratchPointer(heap, "conv packed", groups * depth * channels * 4);
+  const packed = scratchPointer(heap, "conv packed", groups * depth * channels * 4 + packedSlack);
   for (let group = 0; group < groups; group++) {
     order.forEach(([row, column], tap) => {
       const from = address(w) + group * filters * strides.batch + row * strides.row + column * strides.column;

@@ -19,10 +19,13 @@ import {
   type Tiles,
 } from "./gemm_kernels.ts";
 
+/** Rows of a full tile of the weight gradient, each with a pointer of its own: no vector of A is kept, so there is room for one more. */
+const tapRows = 6;
+
 /** Adds the convolutions' functions to a module. */
 export function emitConvolution(module: ModuleBuilder): void {
   emitCorrelation(module, emitTiles(module, "shifted", emitShiftedTile), emitSpill(module));
-  emitTapSums(module, emitTiles(module, "taps", emitTapTile));
+  emitTapSums(module, emitTiles(module, "taps", emitTapTile, tapRows));
 }
 
 /** (a panel, table, k, image, c, row stride of c, accumulate): as a packed tile, B's row k being at image + table[k]. */
@@ -36,13 +39,13 @@ function emitShiftedTile(module: ModuleBuilder, name: string, rows: number, colu
     for (let step = 0; step < count; step++) {
       fn.get(table).load("i32.load", step * 4).get(image).op("i32.add").set(address);
       tile.loadColumns(address, 0);
-      tile.multiply((row) => fn.get(a).load("v128.load32_splat", (step * rows + row) * 4));
+      tile.multiplyPacked(a, step);
     }
     fn.increment(a, count * rows * 4).increment(table, count * 4);
   }
-  fn.get(k).i32(-2).op("i32.and");
-  emitCountdown(fn, counter, 2, () => steps(2));
-  fn.get(k).i32(1).op("i32.and");
+  fn.get(k).i32(-4).op("i32.and");
+  emitCountdown(fn, counter, 4, () => steps(4));
+  fn.get(k).i32(3).op("i32.and");
   emitCountdown(fn, counter, 1, () => steps(1));
   tile.store(c, stride, accumulate);
   return fn;
@@ -157,11 +160,11 @@ function emitTapSums(module: ModuleBuilder, tiles: Tiles): void {
   };
   fn.block((done) => {
     fn.loop((next) => {
-      fn.get(taps).i32(tileRows).op("i32.lt_s").branchIf(done);
-      allChannels(tileRows);
-      fn.increment(table, tileRows * 4).increment(taps, -tileRows);
-      fn.get(stride).i32(tileRows).op("i32.mul").get(c).op("i32.add").set(c).branch(next);
+      fn.get(taps).i32(tapRows).op("i32.lt_s").branchIf(done);
+      allChannels(tapRows);
+      fn.increment(table, tapRows * 4).increment(taps, -tapRows);
+      fn.get(stride).i32(tapRows).op("i32.mul").get(c).op("i32.add").set(c).branch(next);
     });
   });
-  emitChoice(fn, taps, tileRows - 1, allChannels);
+  emitChoice(fn, taps, tapRows - 1, allChannels);
 }

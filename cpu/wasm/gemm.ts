@@ -32,7 +32,7 @@ const usualDepth = 256;
 const mostDepth = 384;
 
 /** Rows of a packed block of A, which stays in the second-level cache. */
-const blockRows = 20 * tileRows;
+const blockRows = 24 * tileRows;
 
 /** Columns of a packed block of B. */
 const blockColumns = 128 * tileColumns;
@@ -61,6 +61,9 @@ export function blockDepth(depth: number): number {
   return depth <= mostDepth ? depth : Math.ceil(depth / Math.ceil(depth / usualDepth) / 8) * 8;
 }
 
+/** Bytes by which tiles may read past the end of packed rows. */
+export const packedSlack = 16;
+
 function clearRows(heap: ScratchHeap, { pointer, stride, rows, columns }: Product): void {
   const bytes = new Uint8Array(heap.memory.buffer);
   for (let row = 0; row < rows; row++) bytes.fill(0, pointer + row * stride, pointer + row * stride + columns * 4);
@@ -69,7 +72,7 @@ function clearRows(heap: ScratchHeap, { pointer, stride, rows, columns }: Produc
 function multiplyBlocks(heap: ScratchHeap, { a, b, pointer, stride, rows, columns, depth, accumulate }: Product): void {
   const { block } = gemmFunctions(heap);
   const deep = blockDepth(depth);
-  const packedA = scratchPointer(heap, "gemm a", Math.min(rows + tileRows, blockRows) * deep * 4);
+  const packedA = scratchPointer(heap, "gemm a", Math.min(rows, blockRows) * deep * 4 + packedSlack);
   const packedB = scratchPointer(heap, "gemm b", Math.min(columns + tileColumns, blockColumns) * deep * 4);
   const tile = scratchPointer(heap, "gemm tile", tileRows * tileColumns * 4);
   for (let column = 0; column < columns; column += blockColumns) {
@@ -101,7 +104,7 @@ export function packPanels(
   const panels = Math.floor(count / width);
   const rest = count - panels * width;
   if (panels > 0) {
-    const pack = what === "rows" ? functions["pack6"]! : functions["pack8"]!;
+    const pack = what === "rows" ? functions["packRows"]! : functions["packColumns"]!;
     pack(operand.pointer, target, panels, depth, operand.along, operand.across);
   }
   if (rest > 0) {

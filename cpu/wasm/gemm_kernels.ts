@@ -8,8 +8,8 @@
  */
 import { detectRelaxedSimd, type FunctionBuilder, type Label, type Local, type ModuleBuilder } from "./encoder.ts";
 
-/** Rows of a full tile. With 8 columns: 12 accumulators, 2 vectors of B and 1 of A fill 15 of the 16 registers of x86-64. */
-export const tileRows = 6;
+/** Rows of a full tile. With 8 columns: 10 accumulators, 2 vectors of B and 2 of A take 14 of the 16 registers of x86-64. */
+export const tileRows = 5;
 
 /** Columns of a full tile. */
 export const tileColumns = 8;
@@ -36,15 +36,15 @@ export function emitCountdown(fn: FunctionBuilder, counter: Local, step: number,
 export function emitGemm(module: ModuleBuilder): void {
   const tiles = emitTiles(module, "tile", emitPackedTile);
   emitBlock(module, "block", tiles, emitSpill(module));
-  emitPacker(module, tileRows);
-  emitPacker(module, tileColumns);
+  emitPacker(module, "packRows", tileRows);
+  emitPacker(module, "packColumns", tileColumns);
   emitLoosePacker(module);
   emitDots(module);
   emitCombination(module);
   emitCopy(module);
 }
 
-/** The register tiles of 1 to {@link tileRows} rows and 4 or 8 columns, by `rows · 16 + columns`. */
+/** The register tiles of 1 row and more and 4 or 8 columns, by `rows · 16 + columns`. */
 export type Tiles = ReadonlyMap<number, FunctionBuilder>;
 
 /** Emits a tile function for every size. */
@@ -52,9 +52,10 @@ export function emitTiles(
   module: ModuleBuilder,
   name: string,
   emit: (module: ModuleBuilder, name: string, rows: number, columns: number) => FunctionBuilder,
+  mostRows = tileRows,
 ): Tiles {
   const tiles = new Map<number, FunctionBuilder>();
-  for (let rows = 1; rows <= tileRows; rows++) {
+  for (let rows = 1; rows <= mostRows; rows++) {
     for (const columns of [4, 8]) tiles.set(rows * 16 + columns, emit(module, `${name}${rows}x${columns}`, rows, columns));
   }
   return tiles;
@@ -69,7 +70,7 @@ function emitPackedTile(module: ModuleBuilder, name: string, rows: number, colum
   function steps(count: number): void {
     for (let step = 0; step < count; step++) {
       tile.loadColumns(b, step * columns * 4);
-      tile.multiply((row) => fn.get(a).load("v128.load32_splat", (step * rows + row) * 4));
+      tile.multiplyPacked(a, step);
     }
     fn.increment(a, count * rows * 4).increment(b, count * columns * 4);
   }
@@ -88,6 +89,7 @@ export class RegisterTile {
   readonly #sums: Local[][];
   readonly #columns: Local[];
   readonly #element: Local;
+  readonly #packed: Local;
 
   /** Takes fresh (zero) locals of a function. */
   constructor(fn: FunctionBuilder, rows: number, columns: number) {
@@ -96,6 +98,7 @@ export class RegisterTile {
     this.#sums = Array.from({ length: rows }, () => Array.from({ length: columns / 4 }, () => fn.local("v128")));
     this.#columns = Array.from({ length: columns / 4 }, () => fn.local("v128"));
     this.#element = fn.local("v128");
+    this.#packed = fn.local("v128");
   }
 
   /** Emits loading one row of B from an address and a constant offset. */
@@ -110,6 +113,21 @@ export class RegisterTile {
       this.#fn.set(this.#element);
       this.#columns.forEach((column, part) => emitMultiplyAdd(this.#fn, this.#element, column, this.#sums[row]![part]!));
     }
+  }
+
+  /**
+   * Emits one step of k with A from a panel, `step` steps behind the address. A's elements come as whole vectors, which may pass the panel's
+   * end by 12 bytes: engines without guard pages check the bounds of each load, which costs more than spreading a lane. A load that
+   * ends where the vector ends shares its check. Measured: 96 % of peak, against 83 % with one load per element.
+   */
+  multiplyPacked(a: Local, step: number): void {
+    this.multiply((row) => {
+      const element = step * this.#rows + row;
+      const lane = element % 4;
+      if (lane === 0) this.#fn.get(a).load("v128.load", element * 4).set(this.#packed);
+      if (lane === 3) this.#fn.get(a).load("v128.load32_splat", element * 4);
+      else this.#fn.get(this.#packed).get(this.#packed).shuffle32([lane, lane, lane, lane]);
+    });
   }
 
   /** Emits storing at c (which is advanced), after adding what is there when `accumulate` is not 0. */
@@ -230,11 +248,11 @@ export function emitChoice(fn: FunctionBuilder, local: Local, most: number, body
 }
 
 /**
- * `pack6`, `pack8` (source, target, panels, k, stride along k, stride along the panel's width): full panels from any strides. Sources that
+ * `packRows`, `packColumns` (source, target, panels, k, stride along k, stride along the panel's width): full panels from any strides. Sources that
  * are contiguous one way or the other go by vectors.
  */
-function emitPacker(module: ModuleBuilder, width: number): void {
-  const fn = module.function(`pack${width}`, { params: ["i32", "i32", "i32", "i32", "i32", "i32"] });
+function emitPacker(module: ModuleBuilder, name: string, width: number): void {
+  const fn = module.function(name, { params: ["i32", "i32", "i32", "i32", "i32", "i32"] });
   const [source, target, panels, k, along, across] = fn.parameters as [Local, Local, Local, Local, Local, Local];
   const from = fn.local("i32");
   const counter = fn.local("i32");
@@ -255,7 +273,7 @@ function emitPacker(module: ModuleBuilder, width: number): void {
       emitCountdown(fn, counter, 1, () => {
         for (let part = 0; part < width; part += 4) {
           if (width - part >= 4) fn.get(target).get(from).load("v128.load", part * 4).store("v128.store", part * 4);
-          else fn.get(target).get(from).load("i64.load", part * 4).store("i64.store", part * 4);
+          else fn.get(target).get(from).load("f32.load", part * 4).store("f32.store", part * 4);
         }
         fn.increment(target, width * 4).get(from).get(along).op("i32.add").set(from);
       });
@@ -280,7 +298,7 @@ function emitPacker(module: ModuleBuilder, width: number): void {
   });
 }
 
-/** Emits 4 elements of each of 2 or 4 lines, transposed, into 4 rows of a panel from column `first` on. */
+/** Emits 4 elements of each of 1 or 4 lines, transposed, into 4 rows of a panel from column `first` on. */
 function emitTranspose(fn: FunctionBuilder, lines: readonly Local[], target: Local, width: number, first: number): void {
   const vectors = lines.map((line) => {
     const vector = fn.local("v128");
@@ -288,21 +306,20 @@ function emitTranspose(fn: FunctionBuilder, lines: readonly Local[], target: Loc
     return vector;
   });
   const pairs: Local[] = [];
-  for (let pair = 0; pair < vectors.length; pair += 2) {
-    for (const lanes of [[0, 4, 1, 5], [2, 6, 3, 7]]) {
-      const mixed = fn.local("v128");
-      fn.get(vectors[pair]!).get(vectors[pair + 1]!).shuffle32(lanes).set(mixed);
-      pairs.push(mixed);
+  if (vectors.length === 1) {
+    for (let step = 0; step < 4; step++) fn.get(target).get(vectors[0]!).laneMemory("v128.store32_lane", step, (step * width + first) * 4);
+  } else {
+    for (const [upper, lower] of [[0, 1], [2, 3]] as const) {
+      for (const lanes of [[0, 4, 1, 5], [2, 6, 3, 7]]) {
+        const mixed = fn.local("v128");
+        fn.get(vectors[upper]!).get(vectors[lower]!).shuffle32(lanes).set(mixed);
+        pairs.push(mixed);
+      }
     }
-  }
-  for (let step = 0; step < 4; step++) {
-    const offset = (step * width + first) * 4;
-    const half = step >> 1;
-    fn.get(target);
-    if (vectors.length === 2) {
-      fn.get(pairs[half]!).lane("i64x2.extract_lane", step & 1).store("i64.store", offset);
-    } else {
-      fn.get(pairs[half]!).get(pairs[half + 2]!).shuffle32((step & 1) === 0 ? [0, 1, 4, 5] : [2, 3, 6, 7]).store("v128.store", offset);
+    for (let step = 0; step < 4; step++) {
+      const half = step >> 1;
+      fn.get(target).get(pairs[half]!).get(pairs[half + 2]!);
+      fn.shuffle32((step & 1) === 0 ? [0, 1, 4, 5] : [2, 3, 6, 7]).store("v128.store", (step * width + first) * 4);
     }
   }
   for (const local of [...vectors, ...pairs]) fn.release(local);
