@@ -19,8 +19,8 @@ import {
   type Tiles,
 } from "./gemm_kernels.ts";
 
-/** Rows of a full tile of the weight gradient, each with a pointer of its own: no vector of A is kept, so there is room for one more. */
-const tapRows = 6;
+/** Rows of a full tile of the weight gradient: each keeps a vector of A besides its accumulators. */
+const tapRows = 4;
 
 /** Adds the convolutions' functions to a module. */
 export function emitConvolution(module: ModuleBuilder): void {
@@ -103,10 +103,16 @@ function emitTapTile(module: ModuleBuilder, name: string, rows: number, columns:
   const counter = fn.local("i32");
   const lines = Array.from({ length: rows }, () => fn.local("i32"));
   const tile = new RegisterTile(fn, rows, columns);
-  function steps(count: number): void {
+  const vectors = lines.map(() => fn.local("v128"));
+  function steps(count: 4 | 1): void {
+    if (count === 4) lines.forEach((line, row) => fn.get(line).load("v128.load").set(vectors[row]!));
     for (let step = 0; step < count; step++) {
       tile.loadColumns(panel, step * columns * 4);
-      tile.multiply((row) => fn.get(lines[row]!).load("v128.load32_splat", step * 4));
+      tile.multiply((row) => {
+        // The last lane is loaded again: that load shares the vector's bounds check.
+        if (count === 1 || step === 3) fn.get(lines[row]!).load("v128.load32_splat", step * 4);
+        else fn.get(vectors[row]!).get(vectors[row]!).shuffle32([step, step, step, step]);
+      });
     }
     for (const line of lines) fn.increment(line, count * 4);
     fn.increment(panel, count * columns * 4);
