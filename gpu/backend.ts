@@ -28,10 +28,15 @@ export interface GpuBackendSettings {
 export interface GpuStats {
   /** Kernels on views of new shapes, for which code was generated. */
   readonly plans: number;
+  /** Compiled programs. */
   readonly pipelines: number;
+  /** Buffers for storages and temporaries. */
   readonly buffers: number;
+  /** Sets of buffers bound together. */
   readonly bindGroups: number;
+  /** Batches handed to the device. */
   readonly submits: number;
+  /** Programs run; a kernel takes one or several. */
   readonly dispatches: number;
 }
 

@@ -59,6 +59,20 @@ const noAdapterReason = "no graphics driver answered (is one installed, and does
  * Opens the machine's adapter, tests that it computes what the CPU computes, and returns it as a backend.
  *
  * @throws DeviceError when there is no adapter, it cannot be opened, or it computes something else.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { createGpuBackend, probeAdapter } from "./device.ts";
+ *
+ * if ((await probeAdapter()).available) {
+ *   const backend = await createGpuBackend();
+ *   const storage = backend.alloc(8);
+ *   backend.write(storage, 0, Float32Array.of(1, 2));
+ *   const [bytes] = await backend.read([{ storage, byteOffset: 4, byteLength: 4 }]);
+ *   assertEquals(new Float32Array(bytes!), Float32Array.of(2));
+ * }
+ * ```
  */
 export async function createGpuBackend(options: GpuOptions = {}): Promise<GpuBackend> {
   const { powerPreference = "high-performance", memoryBudget, fastRead = false } = options;

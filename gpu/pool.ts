@@ -10,6 +10,9 @@
 import { OutOfMemoryError } from "../tensor/errors.ts";
 import type { Guard, GuardedBuffer } from "./guard.ts";
 
+/** Waiting buffers of sizes that no longer occur go once the pool holds this much beyond one and a half times what was ever in use. */
+const slackBytes = 256 * 2 ** 20;
+
 /** A buffer of the pool; `batch` is the last batch of commands that used it. */
 export interface PooledBuffer {
   readonly buffer: GuardedBuffer;
@@ -31,6 +34,7 @@ export class BufferPool {
   readonly #flush: () => void;
   readonly #onDestroy: (buffer: GuardedBuffer) => void;
   #reserved = 0;
+  #peak = 0;
   #held = 0;
   #pooled = 0;
   #created = 0;
@@ -83,6 +87,7 @@ export class BufferPool {
       );
     }
     this.#reserved += size;
+    this.#peak = Math.max(this.#peak, this.#reserved);
   }
 
   /** Takes a reservation back. */
@@ -103,7 +108,8 @@ export class BufferPool {
       if (!found.buffer.destroyed) return found;
       this.#held -= size; // its memory turned out never to have been there
     }
-    if (this.#held + size > this.#budget) this.#shrink(this.#held + size - this.#budget);
+    const most = Math.min(this.#budget, this.#peak * 1.5 + slackBytes);
+    if (this.#held + size > most && this.#pooled > 0) this.#shrink(this.#held + size - most);
     const buffer = this.#guard.createBuffer(size, "storage");
     this.#created++;
     this.#held += size;

@@ -10,7 +10,9 @@
  * when it meets an index out of range. The next read throws an IndexError that names the dispatch's label.
  */
 export interface Binding {
+  /** Whose buffer it is. */
   readonly role: "input" | "output" | "temporary" | "fault";
+  /** Its position among the views or temporaries of that role. */
   readonly index: number;
   /** `read_write` for whatever the dispatch writes. One storage is never bound twice with different access. */
   readonly access: "read" | "read_write";
@@ -23,24 +25,36 @@ export interface Binding {
  * (`scalars` lists slot and type, so that the queue writes float32, int32 or uint32 bits).
  */
 export interface Dispatch {
+  /** What error messages call it. */
   readonly label: string;
+  /** The WGSL. */
   readonly source: string;
+  /** The storage buffers in the order of their bindings. */
   readonly bindings: readonly Binding[];
+  /** How many workgroups run along x, y and z. */
   readonly workgroups: readonly [number, number, number];
+  /** The scalars that the source reads, in their order in the uniform. */
   readonly scalars: readonly { readonly slot: number; readonly dtype: "float32" | "int32" | "uint32" }[];
 }
 
 /** The dispatches of one kernel on given views, in order, and the sizes in bytes of the temporary buffers they share. */
 export interface Plan {
+  /** Bytes of each temporary. */
   readonly temporaries: readonly number[];
+  /** What runs, in order. */
   readonly dispatches: readonly Dispatch[];
 }
 
 /** The limits of the adapter that a generator must respect. */
 export interface Limits {
+  /** Invocations of one workgroup. */
   readonly workgroupInvocations: number;
+  /** Bytes that the invocations of one workgroup share. */
   readonly workgroupMemory: number;
+  /** Workgroups along one dimension of a dispatch. */
   readonly workgroupsPerDimension: number;
+  /** Storage buffers bound at once. */
   readonly storageBuffers: number;
+  /** Whether the adapter computes with 16-bit floats. */
   readonly f16: boolean;
 }
