@@ -341,6 +341,11 @@ export function atan2(e: Terms, ordinate: Term, abscissa: Term): Term {
 
 /** a^b through float64 logarithm and exponential, with C's special cases but (-1)^±Infinity, which is NaN as in JavaScript. */
 export function pow(e: Terms, base: Term, exponent: Term): Term {
+  // The powers that losses and norms are made of need no logarithm.
+  if (exponent.constant === 1) return base;
+  if (exponent.constant === 2) return e.single.mul(base, base);
+  if (exponent.constant === -1) return e.single.div(e.single.number(1), base);
+  if (exponent.constant === 3) return inDouble(e, [base], (a) => e.double.mul(e.double.mul(a, a), a));
   return inDouble(e, [base, exponent], (a, b) => {
     const d = e.double;
     const one = d.number(1);

@@ -1,7 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import type { DType } from "../../tensor/dtype.ts";
 import { apply, cast, constant, expression, index, input, scalar, type Value } from "../../tensor/expr.ts";
-import type { MapKernel } from "../../tensor/kernel.ts";
+import { Heap } from "../../cpu/heap.ts";
+import { createMapAccelerator } from "../../cpu/wasm/map.ts";
+import type { MapKernel, View } from "../../tensor/kernel.ts";
 import { type ScalarOp, scalarOps, wrap } from "../../tensor/scalar.ts";
 import { compare, dense, expanded, flipped, noise, type Operand, permuted, runWasm } from "./wasm_harness.ts";
 
@@ -81,6 +83,21 @@ Deno.test("map in WebAssembly gives the same bits in a tail as in whole vectors"
   }
 });
 
+Deno.test("map in WebAssembly keeps working when memory that is not shared grows", () => {
+  const heap = new Heap({ shared: false });
+  const run = createMapAccelerator(heap);
+  const kernel = mapKernel("triple", apply("mul", x, scalar(0, "float32")));
+  const pointer = heap.alloc(20);
+  const view = { storage: { bytes: 20, pointer } as View["storage"], dtype: "float32" as const, shape: [5], strides: [1], offset: 0 };
+  heap.f32.set([1, 2, 3, 4, 5], pointer / 4);
+  assert(run(kernel, [view], [view], [3]));
+  const before = heap.memory.buffer.byteLength;
+  heap.alloc(before * 2);
+  assert(heap.memory.buffer.byteLength > before);
+  assert(run(kernel, [view], [view], [2]));
+  assertEquals([...heap.f32.subarray(pointer / 4, pointer / 4 + 5)], [6, 12, 18, 24, 30]);
+});
+
 Deno.test("map in WebAssembly reads and writes float16", () => {
   const values = [0, -0, 1, -1.5, 65504, -65504, Infinity, -Infinity, NaN, 2 ** -24, -(2 ** -24), 6.1e-5, 0.333, 1000.5];
   const half = dense("float16", [values.length], (i) => values[i]!);
@@ -149,6 +166,15 @@ function checkFloat(op: ScalarOp, columns: readonly (readonly number[])[]): void
     if (value === 0 && want === 0) assert(Object.is(value, want), `${op}(${point}) is ${value}, not ${want}`);
   });
 }
+
+Deno.test("pow in WebAssembly by a constant equals pow by a tensor", () => {
+  for (const exponent of [0, 1, 2, 3, -1, -2, 0.5, -0.5]) {
+    const column = specials.float32.map(() => exponent);
+    const operands = [specials.float32, column].map((values) => dense("float32", [values.length], (i) => values[i]!));
+    const output = dense("float32", [column.length], () => 0);
+    compare(mapKernel(`pow by ${exponent}`, apply("pow", x, exponent)), operands, [output], { tolerance: 1e-7 });
+  }
+});
 
 /** 2^16 points: every magnitude, and more densely where the function bends. */
 function points(seed: number, count = 65536): number[] {

@@ -228,3 +228,31 @@ Deno.test("row in WebAssembly finds a label's value by index, as cross entropy d
     }
   }
 });
+
+Deno.test("reduce and row in WebAssembly read and write float16", () => {
+  const half = cast(input(0, "float16"), "float32");
+  const total: ReduceKernel = {
+    kind: "reduce",
+    key: "half sum",
+    reduced: 1,
+    combine: "sum",
+    prologue: expression([half]),
+    epilogue: expression([cast(result(0, "float32"), "float16")]),
+  };
+  const centre: RowKernel = {
+    kind: "row",
+    key: "half centre",
+    reduced: 1,
+    stages: [{ combine: "max", expr: expression([half]) }],
+    outputs: [
+      { per: "element", expr: expression([cast(apply("sub", half, result(0, "float32")), "float16")]) },
+      { per: "row", expr: expression([cast(result(0, "float32"), "float16")]) },
+    ],
+  };
+  for (const n of [1, 3, 4, 7, 21]) {
+    for (const operand of layouts("float16", [5, n], 4)) {
+      compare(total, [operand], [dense("float16", [5], () => 0)], { tolerance: 1e-3 });
+      compare(centre, [operand], [dense("float16", [5, n], () => 0), dense("float16", [5], () => 0)]);
+    }
+  }
+});
