@@ -24,8 +24,8 @@ export type ParameterGroupInit<Options extends OptimizerOptions> = Partial<Optio
 /** Parameters and the options in force for them; change `lr` and the others between steps as you like. */
 export type ParameterGroup<Options extends OptimizerOptions> = Options & {
   readonly params: readonly Tensor[];
-  /** The rate before any schedule, from which schedules compute. */
-  initialLr: number;
+  /** The rate from which schedules compute; the first one records it. */
+  initialLr?: number;
 };
 
 /** What an optimizer is given: parameters, or groups of them. */
@@ -72,10 +72,7 @@ export abstract class Optimizer<Options extends OptimizerOptions = OptimizerOpti
    */
   constructor(parameters: Parameters<Options>, options: Options) {
     const inits = groupsOf(parameters, options);
-    this.groups = inits.map((init) => {
-      const resolved = { ...options, ...init, params: [...init.params] };
-      return { ...resolved, initialLr: resolved.lr };
-    });
+    this.groups = inits.map((init) => ({ ...options, ...init, params: [...init.params] }));
     this.#check();
   }
 

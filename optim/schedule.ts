@@ -1,0 +1,288 @@
+/**
+ * Schedules of the learning rate. Each is a formula of the initial rate and the number of steps alone, so that a schedule can be resumed
+ * at any step and combined with others; call `step()` after the optimizer's.
+ *
+ * @module
+ */
+import { ArgumentError } from "../tensor/errors.ts";
+
+/** What a schedule changes: an optimizer, or anything that has groups with a rate. */
+export interface Scheduled {
+  readonly groups: readonly { lr: number; initialLr?: number }[];
+}
+
+/** The learning rate after `step` steps, given the rate at the start. */
+export type Rate = (base: number, step: number) => number;
+
+/** All that is needed to go on from where a schedule was. */
+export interface ScheduleState {
+  readonly steps: number;
+}
+
+/**
+ * A schedule by any formula, and the base of those below. Making one sets the rate of step 0.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Schedule, SGD } from "./mod.ts";
+ * import { ones } from "../tensor/mod.ts";
+ *
+ * const optimizer = new SGD([ones([1], { requiresGrad: true })], { lr: 1 });
+ * const schedule = new Schedule(optimizer, (base, step) => base / (step + 1));
+ * schedule.step();
+ * assertEquals(optimizer.groups[0]!.lr, 0.5);
+ * ```
+ */
+export class Schedule {
+  /** Its formula. */
+  readonly rate: Rate;
+  readonly #target: Scheduled;
+  #steps = 0;
+
+  /** Takes the optimizer and a formula; the groups' present rates are the initial ones, unless an earlier schedule recorded them. */
+  constructor(target: Scheduled, rate: Rate) {
+    this.rate = rate;
+    this.#target = target;
+    for (const group of target.groups) group.initialLr ??= group.lr;
+    this.#set();
+  }
+
+  /** How many steps it has taken. */
+  get steps(): number {
+    return this.#steps;
+  }
+
+  /** Goes one step on and sets the rate of every group. */
+  step(): void {
+    this.#steps++;
+    this.#set();
+  }
+
+  /** Where it is. */
+  stateDict(): ScheduleState {
+    return { steps: this.#steps };
+  }
+
+  /**
+   * Goes on from a saved state; load the optimizer's first, which holds the initial rates.
+   *
+   * @throws ArgumentError when the number of steps is no whole number from 0.
+   */
+  loadStateDict({ steps }: ScheduleState): void {
+    if (!Number.isInteger(steps) || steps < 0) throw new ArgumentError(`Cannot loadStateDict: whole steps from 0 are needed, got ${steps}`);
+    this.#steps = steps;
+    this.#set();
+  }
+
+  #set(): void {
+    for (const group of this.#target.groups) group.lr = this.rate(group.initialLr ?? group.lr, this.#steps);
+  }
+}
+
+/** Options of {@link StepLR}. */
+export interface StepOptions {
+  /** The number of steps between two changes. */
+  readonly stepSize: number;
+  /** The factor at each change. Default 0.1. */
+  readonly gamma?: number;
+}
+
+/** lr · gamma^⌊t / stepSize⌋. */
+export class StepLR extends Schedule {
+  /** Schedules an optimizer. */
+  constructor(target: Scheduled, { stepSize, gamma = 0.1 }: StepOptions) {
+    checkWhole("StepLR", { stepSize });
+    super(target, (base, step) => base * gamma ** Math.floor(step / stepSize));
+  }
+}
+
+/** Options of {@link MultiStepLR}. */
+export interface MultiStepOptions {
+  /** The steps at which the rate changes. */
+  readonly milestones: readonly number[];
+  /** The factor at each change. Default 0.1. */
+  readonly gamma?: number;
+}
+
+/** lr · gamma^(the number of milestones up to t). */
+export class MultiStepLR extends Schedule {
+  /** Schedules an optimizer. */
+  constructor(target: Scheduled, { milestones, gamma = 0.1 }: MultiStepOptions) {
+    super(target, (base, step) => base * gamma ** milestones.filter((milestone) => milestone <= step).length);
+  }
+}
+
+/** lr · gamma^t. */
+export class ExponentialLR extends Schedule {
+  /** Schedules an optimizer. */
+  constructor(target: Scheduled, { gamma }: { readonly gamma: number }) {
+    super(target, (base, step) => base * gamma ** step);
+  }
+}
+
+/** Options of {@link CosineAnnealingLR}. */
+export interface CosineOptions {
+  /** The number of steps down; beyond it the rate rises again. */
+  readonly tMax: number;
+  /** The least rate. Default 0. */
+  readonly etaMin?: number;
+}
+
+/** etaMin + (lr - etaMin) (1 + cos(π t / tMax)) / 2. Source: Loshchilov and Hutter 2017. */
+export class CosineAnnealingLR extends Schedule {
+  /** Schedules an optimizer. */
+  constructor(target: Scheduled, { tMax, etaMin = 0 }: CosineOptions) {
+    checkWhole("CosineAnnealingLR", { tMax });
+    super(target, (base, step) => etaMin + (base - etaMin) * halfCosine(step / tMax));
+  }
+}
+
+/** Options of {@link CosineAnnealingWarmRestarts}. */
+export interface WarmRestartOptions {
+  /** The number of steps to the first restart. */
+  readonly t0: number;
+  /** How many times longer each period is than the one before, a whole number. Default 1. */
+  readonly tMult?: number;
+  /** The least rate. Default 0. */
+  readonly etaMin?: number;
+}
+
+/** Cosine annealing that starts anew after t0 steps, then after tMult times as many, and so on. Source: Loshchilov and Hutter 2017. */
+export class CosineAnnealingWarmRestarts extends Schedule {
+  /** Schedules an optimizer. */
+  constructor(target: Scheduled, { t0, tMult = 1, etaMin = 0 }: WarmRestartOptions) {
+    checkWhole("CosineAnnealingWarmRestarts", { t0, tMult });
+    super(target, (base, step) => {
+      let period = t0;
+      let within = tMult === 1 ? step % t0 : step;
+      while (within >= period) {
+        within -= period;
+        period *= tMult;
+      }
+      return etaMin + (base - etaMin) * halfCosine(within / period);
+    });
+  }
+}
+
+/** Options of {@link LinearLR}. */
+export interface LinearOptions {
+  /** The factor at step 0. Default 1/3. */
+  readonly startFactor?: number;
+  /** The factor from `totalIters` on. Default 1. */
+  readonly endFactor?: number;
+  /** The number of steps between them. Default 5. */
+  readonly totalIters?: number;
+}
+
+/** A factor that goes in a straight line from one value to another and stays there: a warm-up where it rises. */
+export class LinearLR extends Schedule {
+  /** Schedules an optimizer. */
+  constructor(target: Scheduled, { startFactor = 1 / 3, endFactor = 1, totalIters = 5 }: LinearOptions = {}) {
+    checkWhole("LinearLR", { totalIters });
+    super(target, (base, step) => base * (startFactor + (endFactor - startFactor) * Math.min(step, totalIters) / totalIters));
+  }
+}
+
+/** Options of {@link PolynomialLR}. */
+export interface PolynomialOptions {
+  /** The number of steps down to 0. Default 5. */
+  readonly totalIters?: number;
+  /** Default 1: a straight line. */
+  readonly power?: number;
+}
+
+/** lr · (1 - min(t, totalIters) / totalIters)^power. */
+export class PolynomialLR extends Schedule {
+  /** Schedules an optimizer. */
+  constructor(target: Scheduled, { totalIters = 5, power = 1 }: PolynomialOptions = {}) {
+    checkWhole("PolynomialLR", { totalIters });
+    super(target, (base, step) => base * (1 - Math.min(step, totalIters) / totalIters) ** power);
+  }
+}
+
+/** Options of {@link WarmupCosineLR}. */
+export interface WarmupCosineOptions {
+  /** The number of steps up; 0 for none. */
+  readonly warmup: number;
+  /** The number of steps in all. */
+  readonly total: number;
+  /** The factor at the end. Default 0. */
+  readonly minFactor?: number;
+}
+
+/**
+ * Up in a straight line, lr (t + 1) / warmup, then down by a cosine to minFactor · lr at step `total`, where it stays.
+ */
+export class WarmupCosineLR extends Schedule {
+  /** Schedules an optimizer. */
+  constructor(target: Scheduled, { warmup, total, minFactor = 0 }: WarmupCosineOptions) {
+    if (!Number.isInteger(warmup) || !Number.isInteger(total) || warmup < 0 || total < warmup) {
+      throw new ArgumentError(`Cannot make WarmupCosineLR: whole 0 ≤ warmup ≤ total are needed, got ${warmup} and ${total}`);
+    }
+    super(target, (base, step) => {
+      if (step < warmup) return base * (step + 1) / warmup;
+      const progress = Math.min(1, (step - warmup) / Math.max(1, total - warmup));
+      return base * (minFactor + (1 - minFactor) * halfCosine(progress));
+    });
+  }
+}
+
+/** Options of {@link SequentialLR}. */
+export interface SequentialOptions {
+  /** The schedules in order, of the same optimizer. */
+  readonly schedules: readonly Schedule[];
+  /** The steps at which the next one begins with its own step 0; one fewer than schedules, rising. */
+  readonly milestones: readonly number[];
+}
+
+/**
+ * Schedules one after the other; step only this one.
+ *
+ * @throws ArgumentError unless milestones rise and are one fewer than the schedules.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { CosineAnnealingLR, LinearLR, SequentialLR, SGD } from "./mod.ts";
+ * import { ones } from "../tensor/mod.ts";
+ *
+ * const optimizer = new SGD([ones([1], { requiresGrad: true })], { lr: 1 });
+ * const warmup = new LinearLR(optimizer, { startFactor: 0.5, totalIters: 2 });
+ * const annealing = new CosineAnnealingLR(optimizer, { tMax: 2 });
+ * const schedule = new SequentialLR(optimizer, { schedules: [warmup, annealing], milestones: [2] });
+ * const rates = [optimizer.groups[0]!.lr];
+ * for (let i = 0; i < 4; i++) {
+ *   schedule.step();
+ *   rates.push(optimizer.groups[0]!.lr);
+ * }
+ * assertEquals(rates, [0.5, 0.75, 1, 0.5, 0]);
+ * ```
+ */
+export class SequentialLR extends Schedule {
+  /** Schedules an optimizer. */
+  constructor(target: Scheduled, { schedules, milestones }: SequentialOptions) {
+    if (milestones.length !== schedules.length - 1 || milestones.some((at, n) => n > 0 && at <= milestones[n - 1]!)) {
+      throw new ArgumentError(
+        `Cannot make SequentialLR: ${schedules.length - 1} rising milestones are needed, got [${milestones.join(", ")}]`,
+      );
+    }
+    super(target, (base, step) => {
+      const active = milestones.filter((milestone) => milestone <= step).length;
+      return schedules[active]!.rate(base, step - (milestones[active - 1] ?? 0));
+    });
+  }
+}
+
+/** From 1 at 0 to 0 at 1; exactly 0 there, as at every odd number. */
+function halfCosine(progress: number): number {
+  return progress % 2 === 1 ? 0 : (1 + Math.cos(Math.PI * progress)) / 2;
+}
+
+function checkWhole(schedule: string, counts: Readonly<Record<string, number>>): void {
+  for (const [name, count] of Object.entries(counts)) {
+    if (!Number.isInteger(count) || count < 1) {
+      throw new ArgumentError(`Cannot make ${schedule}: a positive whole ${name} is needed, got ${count}`);
+    }
+  }
+}
