@@ -11,13 +11,16 @@ import { canRunInPlace, runEpilogue } from "./epilogue.ts";
 import { blockDepth, gemmFunctions, packedSlack, packPanels } from "./gemm.ts";
 import { tileColumns, tileRows } from "./gemm_kernels.ts";
 import type { Accelerator } from "../accelerator.ts";
-import { PaddedImage, planesOf } from "./padded_image.ts";
+import { PaddedImages, planesOf } from "./padded_image.ts";
 import { type ScratchHeap, scratchPointer } from "./scratch.ts";
 
 /** Rows of packed weights that one pass over the image uses, so that they stay in the second-level cache. */
 const passRows = 48 * tileRows;
 
-/** Positions of dy packed at once for a weight gradient: a panel stays in the first-level cache. */
+/**
+ * Positions worked on at once: a panel of dy for a weight gradient stays in the first-level cache, and packed weights are used often
+ * enough before the next come that reading them does not count.
+ */
 const blockPositions = 512;
 
 /** The accelerator of conv kernels on a heap; `map` runs their epilogues. */
@@ -97,10 +100,13 @@ function clear(heap: ScratchHeap, view: View): void {
 }
 
 /** The padded input that the forward pass and the weight gradient read, and the byte offset of each (channel, kernel position). */
-function paddedInput(heap: ScratchHeap, sizes: Geometry): { image: PaddedImage; table: number } {
-  const { channels, groups, input, output, size, stride, padding, dilation } = sizes;
+function paddedInput(heap: ScratchHeap, sizes: Geometry): { image: PaddedImages; table: number } {
+  const { batch, channels, groups, input, output, size, stride, padding, dilation } = sizes;
   const extent = (dim: 0 | 1) => (output[dim] - 1) * stride[dim] + (size[dim] - 1) * dilation[dim] + 1;
-  const image = new PaddedImage(heap, channels * groups, input, padding, [extent(0), extent(1)], stride[1]);
+  const image = new PaddedImages(heap, imagesAtOnce(batch, output[0] * output[1]), channels * groups, input, padding, [
+    extent(0),
+    extent(1),
+  ], stride[1]);
   const offsets: number[] = [];
   for (let channel = 0; channel < channels; channel++) {
     for (let row = 0; row < size[0]; row++) {
@@ -110,6 +116,11 @@ function paddedInput(heap: ScratchHeap, sizes: Geometry): { image: PaddedImage; 
     }
   }
   return { image, table: writeTable(heap, offsets) };
+}
+
+/** How many images of so many positions make a block. */
+function imagesAtOnce(batch: number, positions: number): number {
+  return Math.max(1, Math.min(batch, Math.floor(blockPositions / positions)));
 }
 
 function writeTable(heap: ScratchHeap, offsets: readonly number[]): number {
@@ -132,18 +143,22 @@ function forward(heap: ScratchHeap, sizes: Geometry, x: View, w: View, y: View):
   }
   const area = output[0] * output[1] * 4;
   const planes = planesOf(x);
-  for (let item = 0; item < batch; item++) {
-    image.fill(planes, item);
+  for (let item = 0; item < batch; item += image.count) {
+    const images = Math.min(image.count, batch - item);
+    image.fill(planes, item, images);
     for (let group = 0; group < groups; group++) {
       correlate(heap, {
         packed: packed + group * filters * depth * 4,
         rows: filters,
         table,
         depth,
+        images,
         image: image.pointer + group * channels * image.plane,
-        imageStep: stride[0] * image.pitch,
+        imageStep: image.image,
+        rowStep: stride[0] * image.pitch,
         output,
         pointer: address(y) + (item * groups + group) * filters * area,
+        outputStep: groups * filters * area,
         stride: area,
         step: output[1] * 4,
       });
@@ -186,17 +201,21 @@ interface Correlation {
   readonly rows: number;
   readonly table: number;
   readonly depth: number;
+  readonly images: number;
+  /** Where the first image lies, and the bytes to the next image and to the image row of the next output row. */
   readonly image: number;
   readonly imageStep: number;
+  readonly rowStep: number;
   readonly output: Pair;
-  /** Where the output lies, the bytes between its rows of C and between its rows of pixels. */
+  /** Where the output lies, and the bytes between its images, its rows of C and its rows of pixels. */
   readonly pointer: number;
+  readonly outputStep: number;
   readonly stride: number;
   readonly step: number;
 }
 
 function correlate(heap: ScratchHeap, pass: Correlation): void {
-  const { packed, rows, table, depth, image, imageStep, output, pointer, stride, step } = pass;
+  const { packed, rows, table, depth, images, image, imageStep, rowStep, output, pointer, outputStep, stride, step } = pass;
   const functions = functionsOf(heap);
   const tile = scratchPointer(heap, "gemm tile", tileRows * tileColumns * 4);
   const deep = blockDepth(depth);
@@ -205,22 +224,12 @@ function correlate(heap: ScratchHeap, pass: Correlation): void {
     for (let row = 0; row < rows; row += passRows) {
       const a = packed + (k * rows + row * span) * 4;
       const height = Math.min(passRows, rows - row);
-      const target = pointer + row * stride;
-      functions["correlate"]!(
-        a,
-        height,
-        table + k * 4,
-        span,
-        image,
-        imageStep,
-        output[0],
-        output[1],
-        target,
-        stride,
-        step,
-        k > 0 ? 1 : 0,
-        tile,
-      );
+      const add = k > 0 ? 1 : 0;
+      for (let item = 0; item < images; item++) {
+        const from = image + item * imageStep;
+        const to = pointer + item * outputStep + row * stride;
+        functions["correlate"]!(a, height, table + k * 4, span, from, rowStep, output[0], output[1], to, stride, step, add, tile);
+      }
     }
   }
 }
@@ -255,7 +264,8 @@ function inputGradient(heap: ScratchHeap, sizes: Geometry, dy: View, w: View, dx
   if (filters === 0) return;
   const bounds = [shiftBounds(phases[0]), shiftBounds(phases[1])] as const;
   const padding: Pair = [bounds[0].before, bounds[1].before];
-  const image = new PaddedImage(heap, filters * groups, output, padding, [bounds[0].extent, bounds[1].extent], 1);
+  const count = imagesAtOnce(batch, phases[0][0]!.count * phases[1][0]!.count);
+  const image = new PaddedImages(heap, count, filters * groups, output, padding, [bounds[0].extent, bounds[1].extent], 1);
   const passes = phases[0].flatMap((vertical) => phases[1].map((horizontal) => ({ vertical, horizontal })))
     .filter(({ vertical, horizontal }) => vertical.taps.length * horizontal.taps.length > 0);
   const offsets: number[] = [];
@@ -273,8 +283,9 @@ function inputGradient(heap: ScratchHeap, sizes: Geometry, dy: View, w: View, dx
   const table = writeTable(heap, offsets);
   const packed = packTransposedWeights(heap, sizes, w, order, depths);
   const planes = planesOf(dy);
-  for (let item = 0; item < batch; item++) {
-    image.fill(planes, item);
+  for (let item = 0; item < batch; item += count) {
+    const images = Math.min(count, batch - item);
+    image.fill(planes, item, images);
     for (let group = 0; group < groups; group++) {
       const target = address(dx) + (item * groups + group) * channels * sizes.input[0] * sizes.input[1] * 4;
       let k = 0;
@@ -285,8 +296,10 @@ function inputGradient(heap: ScratchHeap, sizes: Geometry, dy: View, w: View, dx
           rows: channels,
           table: table + k * 4,
           depth,
+          images,
           image: image.pointer + group * filters * image.plane,
-          imageStep: image.pitch,
+          imageStep: image.image,
+          rowStep: image.pitch,
           output: [vertical.count, horizontal.count],
         }, target);
         k += depth;
@@ -341,21 +354,25 @@ function packTransposedWeights(
 /** Runs one phase; where its columns are not neighbours in dx it goes through a scratch image. */
 function correlatePhase(
   heap: ScratchHeap,
-  { channels, input, stride }: Geometry,
+  { channels, groups, input, stride }: Geometry,
   { first: top, count: height }: Phase,
   { first: left, count: width }: Phase,
-  pass: Omit<Correlation, "pointer" | "stride" | "step">,
+  pass: Omit<Correlation, "pointer" | "outputStep" | "stride" | "step">,
   target: number,
 ): void {
   const area = input[0] * input[1] * 4;
   const pitch = input[1] * 4;
   const pointer = target + top * pitch + left * 4;
-  if (stride[1] === 1) return correlate(heap, { ...pass, pointer, stride: area, step: stride[0] * pitch });
-  const scratch = scratchPointer(heap, "conv phase", channels * height * width * 4);
+  const outputStep = groups * channels * area;
+  if (stride[1] === 1) return correlate(heap, { ...pass, pointer, outputStep, stride: area, step: stride[0] * pitch });
   const plane = height * width * 4;
-  correlate(heap, { ...pass, pointer: scratch, stride: plane, step: width * 4 });
+  const scratch = scratchPointer(heap, "conv phase", pass.images * channels * plane);
+  correlate(heap, { ...pass, pointer: scratch, outputStep: channels * plane, stride: plane, step: width * 4 });
   const { copy } = gemmFunctions(heap);
-  copy!(scratch, pointer, channels, height, width, plane, width * 4, 4, area, stride[0] * pitch, stride[1] * 4);
+  for (let item = 0; item < pass.images; item++) {
+    const from = scratch + item * channels * plane;
+    copy!(from, pointer + item * outputStep, channels, height, width, plane, width * 4, 4, area, stride[0] * pitch, stride[1] * 4);
+  }
 }
 
 /** dw transposed, [(channel, kernel position), filters] = Σ over images and positions of x shifted times dy. */
@@ -376,20 +393,26 @@ function weightGradient(heap: ScratchHeap, sizes: Geometry, x: View, dy: View, d
   const rows = yPlanes.isFlat ? Math.max(1, Math.floor(blockPositions / output[1])) : 1;
   const rowStride = yPlanes.isFlat ? rowBytes : yPlanes.row;
   let add = 0;
-  for (let item = 0; item < batch; item++) {
-    image.fill(xPlanes, item);
+  for (let item = 0; item < batch; item += image.count) {
+    const images = Math.min(image.count, batch - item);
+    image.fill(xPlanes, item, images);
     for (let row = 0; row < output[0]; row += rows) {
       const height = Math.min(rows, output[0] - row);
       for (let column = 0; column < output[1]; column += blockPositions) {
         const width = Math.min(blockPositions, output[1] - column);
         const at = row * stride[0] * image.pitch + column * 4;
+        const panelStep = columns * height * width * 4;
         const from = address(dy) + item * yPlanes.batch + row * rowStride + column * yPlanes.column;
         for (let group = 0; group < groups; group++) {
           const operand = { pointer: from + group * filters * yPlanes.channel, across: yPlanes.channel, along: yPlanes.column };
-          packPanels(heap, "columns", operand, panels, filters, height * width);
+          for (let slot = 0; slot < images; slot++) {
+            const source = { ...operand, pointer: operand.pointer + slot * yPlanes.batch };
+            packPanels(heap, "columns", source, panels + slot * panelStep, filters, height * width);
+          }
           const origin = image.pointer + group * channels * image.plane + at;
           const target = sums + group * taps * columns * 4;
-          tapSums!(table, taps, panels, filters, origin, stride[0] * image.pitch, height, width, target, columns * 4, add);
+          const walk = [origin, image.image, stride[0] * image.pitch, images, height, width];
+          tapSums!(table, taps, panels, panelStep, filters, ...walk, target, columns * 4, add);
         }
         add = 1;
       }

@@ -94,12 +94,15 @@ function emitCorrelation(module: ModuleBuilder, tiles: Tiles, spill: FunctionBui
 type Locals13 = [Local, Local, Local, Local, Local, Local, Local, Local, Local, Local, Local, Local, Local];
 
 /**
- * (table, dy panel, image, image step per output row, output rows, output columns, c, row stride of c, accumulate): for as many taps as the tile
- * has rows, Σ over positions of the image at the tap's offset times dy of 4 or 8 output channels.
+ * (table, dy panel, panel step per image, image, image step per image and per output row, images, output rows, output columns, c, row stride of c,
+ * accumulate): for as many taps as the tile has rows, Σ over positions of the image at the tap's offset times dy of 4 or 8 output channels.
  */
 function emitTapTile(module: ModuleBuilder, name: string, rows: number, columns: number): FunctionBuilder {
-  const fn = module.function(name, { params: Array.from({ length: 9 }, () => "i32" as const) });
-  const [table, panel, image, imageStep, height, width, c, stride, accumulate] = fn.parameters as Locals9;
+  const fn = module.function(name, { params: Array.from({ length: 12 }, () => "i32" as const) });
+  const [table, panels, panelStep, image, imageStep, rowStep, images, height, width, c, stride, accumulate] = fn.parameters as Locals12;
+  const panel = fn.local("i32");
+  const origin = fn.local("i32");
+  const row = fn.local("i32");
   const counter = fn.local("i32");
   const lines = Array.from({ length: rows }, () => fn.local("i32"));
   const tile = new RegisterTile(fn, rows, columns);
@@ -117,39 +120,41 @@ function emitTapTile(module: ModuleBuilder, name: string, rows: number, columns:
     for (const line of lines) fn.increment(line, count * 4);
     fn.increment(panel, count * columns * 4);
   }
-  fn.get(height);
-  emitCountdown(fn, height, 1, () => {
-    lines.forEach((line, row) => fn.get(table).load("i32.load", row * 4).get(image).op("i32.add").set(line));
-    fn.get(width).i32(-4).op("i32.and");
-    emitCountdown(fn, counter, 4, () => steps(4));
-    fn.get(width).i32(3).op("i32.and");
-    emitCountdown(fn, counter, 1, () => steps(1));
-    fn.get(image).get(imageStep).op("i32.add").set(image);
+  fn.get(images);
+  emitCountdown(fn, images, 1, () => {
+    fn.get(image).set(origin).get(panels).set(panel).get(height);
+    emitCountdown(fn, row, 1, () => {
+      lines.forEach((line, tap) => fn.get(table).load("i32.load", tap * 4).get(origin).op("i32.add").set(line));
+      fn.get(width).i32(-4).op("i32.and");
+      emitCountdown(fn, counter, 4, () => steps(4));
+      fn.get(width).i32(3).op("i32.and");
+      emitCountdown(fn, counter, 1, () => steps(1));
+      fn.get(origin).get(rowStep).op("i32.add").set(origin);
+    });
+    fn.get(image).get(imageStep).op("i32.add").set(image).get(panels).get(panelStep).op("i32.add").set(panels);
   });
   tile.store(c, stride, accumulate);
   return fn;
 }
 
-type Locals9 = [Local, Local, Local, Local, Local, Local, Local, Local, Local];
+type Locals12 = [Local, Local, Local, Local, Local, Local, Local, Local, Local, Local, Local, Local];
 
 /**
- * `tapSums` (table, taps, dy panels, output channels, image, image step per output row, output rows, output columns, c, row stride of c, accumulate):
- * C[taps, channels], whose rows hold the channels rounded up to whole panels.
+ * `tapSums` (table, taps, dy panels, panel step per image, output channels, image, image step per image and per output row, images, output rows,
+ * output columns, c, row stride of c, accumulate): C[taps, channels], whose rows hold the channels rounded up to whole panels.
  */
 function emitTapSums(module: ModuleBuilder, tiles: Tiles): void {
-  const fn = module.function("tapSums", { params: Array.from({ length: 11 }, () => "i32" as const) });
-  const [table, taps, panels, channels, image, imageStep, height, width, c, stride, accumulate] = fn.parameters as [
-    ...Locals9,
-    Local,
-    Local,
-  ];
+  const fn = module.function("tapSums", { params: Array.from({ length: 14 }, () => "i32" as const) });
+  const [table, taps, panels, panelStep, channels, image, imageStep, rowStep, images, height, width, c, stride, accumulate] = fn
+    .parameters as [...Locals12, Local, Local];
   const panel = fn.local("i32");
   const target = fn.local("i32");
   const channelsLeft = fn.local("i32");
   const area = fn.local("i32");
   fn.get(height).get(width).op("i32.mul").set(area);
   const call = (rows: number, columns: number): void => {
-    fn.get(table).get(panel).get(image).get(imageStep).get(height).get(width).get(target).get(stride).get(accumulate);
+    fn.get(table).get(panel).get(panelStep).get(image).get(imageStep).get(rowStep).get(images).get(height).get(width);
+    fn.get(target).get(stride).get(accumulate);
     fn.call(tiles.get(rows * 16 + columns)!);
   };
   const allChannels = (rows: number): void => {

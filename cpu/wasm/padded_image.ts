@@ -1,5 +1,5 @@
 /**
- * One image of a batch with zeros around it, its columns sorted so that those a stride apart are neighbours.
+ * Some images of a batch with zeros around them, their columns sorted so that those a stride apart are neighbours.
  *
  * @module
  */
@@ -33,11 +33,16 @@ export function planesOf(view: View): Planes {
 /** Vector loads of up to 8 columns may pass the last row's end by this many bytes. */
 const slack = 64;
 
-/** The scratch image. Its byte strides are between channels (`plane`) and rows (`pitch`). */
-export class PaddedImage {
+/** The scratch images. */
+export class PaddedImages {
+  /** The first image's address. */
   readonly pointer: number;
+  /** Bytes between images, between channels and between rows. */
+  readonly image: number;
   readonly plane: number;
   readonly pitch: number;
+  /** How many images there is room for. */
+  readonly count: number;
   readonly #heap: ScratchHeap;
   readonly #channels: number;
   readonly #input: readonly [number, number];
@@ -47,6 +52,7 @@ export class PaddedImage {
   readonly #phase: number;
 
   /**
+   * @param count Images at once.
    * @param channels Channels of an image.
    * @param input Height and width of an image.
    * @param padding Rows above it and columns left of it.
@@ -55,6 +61,7 @@ export class PaddedImage {
    */
   constructor(
     heap: ScratchHeap,
+    count: number,
     channels: number,
     input: readonly [number, number],
     padding: readonly [number, number],
@@ -70,19 +77,25 @@ export class PaddedImage {
     this.pitch = Math.ceil(extent[1] / phases) * 4;
     this.#phase = this.pitch * extent[0];
     this.plane = this.#phase * phases;
-    const bytes = this.plane * channels + slack;
+    this.image = this.plane * channels;
+    this.count = count;
+    const bytes = this.image * count + slack;
     this.pointer = scratchPointer(heap, "conv image", bytes);
     new Uint8Array(heap.memory.buffer, this.pointer, bytes).fill(0);
   }
 
-  /** The byte offset of a padded position. */
+  /** The byte offset of a padded position in an image. */
   offset(channel: number, row: number, column: number): number {
     const phase = column % this.#phases;
     return channel * this.plane + phase * this.#phase + row * this.pitch + (column - phase) / this.#phases * 4;
   }
 
-  /** Copies an image of the batch in; what lies around it stays zero. */
-  fill(source: Planes, item: number): void {
+  /** Copies images of a batch in, `item` and those after it; what lies around them stays zero. */
+  fill(source: Planes, item: number, count: number): void {
+    for (let slot = 0; slot < count; slot++) this.#fillOne(source, item + slot, slot * this.image);
+  }
+
+  #fillOne(source: Planes, item: number, at: number): void {
     const { copy } = gemmFunctions(this.#heap);
     const [top, left] = this.#padding;
     const rows = Math.min(this.#input[0], this.#extent[0] - top);
@@ -93,7 +106,7 @@ export class PaddedImage {
       const from = source.pointer + item * source.batch + (column - left) * source.column;
       const count = Math.ceil((end - column) / this.#phases);
       const step = this.#phases * source.column;
-      const to = this.pointer + this.offset(0, top, column);
+      const to = this.pointer + at + this.offset(0, top, column);
       copy!(from, to, this.#channels, rows, count, source.channel, row, step, this.plane, this.pitch, 4);
     }
   }
