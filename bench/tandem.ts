@@ -1,0 +1,137 @@
+/**
+ * The workloads in Tandem, written as a user would: `deno run -A bench/tandem.ts [--device cpu|webgpu] [pattern]`.
+ *
+ * @module
+ */
+import { supCon } from "../losses/mod.ts";
+import { conv2d, init, scope, type Tensor, tensor } from "../tensor/mod.ts";
+import {
+  convolution,
+  cyclicLabels,
+  embeddings,
+  embeddingShape,
+  offsetOf,
+  patternFrom,
+  type Prepared,
+  probes,
+  runWorkloads,
+} from "./harness.ts";
+import { seeds, temperature, type Workload } from "./harness.ts";
+import { cnnSteps, mlpSteps, type Step, values } from "./models.ts";
+
+const { device, only } = readArguments(Deno.args);
+await init({ device });
+await runWorkloads(device === "cpu" ? "tandem" : "tandem-webgpu", workloads(), only);
+
+function workloads(): Workload[] {
+  return [
+    ...[256, 512, 1024, 2048].map((size) => ({ name: `matmul${size}`, prepare: () => matmul(size) })),
+    { name: "eltwise4M", prepare: elementwise },
+    { name: "sum4096x1024", prepare: () => rows((x) => x.sum(-1), probes.sum) },
+    { name: "softmax4096x1024", prepare: () => rows((x) => x.softmax(-1), probes.softmax) },
+    { name: "conv_fwd", prepare: convolutionForward },
+    { name: "conv_fwdbwd", prepare: convolutionBackward },
+    { name: "mlp_sgd", prepare: () => training(mlpSteps("sgd")) },
+    { name: "mlp_adam", prepare: () => training(mlpSteps("adam")) },
+    { name: "cnn_sgd", prepare: () => training(cnnSteps("sgd")) },
+    { name: "supcon", prepare: contrastive },
+    { name: "dispatch1000", prepare: dispatch },
+    { name: "startup", prepare: () => matmul(256) },
+  ];
+}
+
+function readArguments(given: readonly string[]): { device: "cpu" | "webgpu"; only: RegExp } {
+  const at = given.indexOf("--device");
+  const device = at < 0 ? "cpu" : given[at + 1];
+  if (device !== "cpu" && device !== "webgpu") throw new TypeError(`Cannot bench: --device cpu or webgpu is needed, got ${device}`);
+  return { device, only: patternFrom(given.filter((_, position) => at < 0 || (position !== at && position !== at + 1))[0]) };
+}
+
+function matmul(size: number): Prepared {
+  const [a, b] = seeds.matmul.map((seed) => values([size, size], { seed })) as [Tensor, Tensor];
+  return pure(() => a.matmul(b), probes.matmul);
+}
+
+function elementwise(): Prepared {
+  const x = values([4_000_000], { seed: seeds.elementwise });
+  return pure(() => {
+    const y = x.mul(2).add(1).relu();
+    return y.sub(y.mean());
+  }, probes.elementwise);
+}
+
+function rows(f: (x: Tensor) => Tensor, probe: readonly number[]): Prepared {
+  const x = values([4096, 1024], { seed: seeds.rows });
+  return pure(() => f(x), probe);
+}
+
+function convolutionForward(): Prepared {
+  const x = values(convolution.input, { seed: seeds.conv[0] });
+  const weight = values(convolution.weight, { seed: seeds.conv[1] });
+  return pure(() => conv2d(x, weight, { padding: 1 }), probes.conv);
+}
+
+function convolutionBackward(): Prepared {
+  const x = values(convolution.input, { seed: seeds.conv[0] }).requiresGrad_();
+  const weight = values(convolution.weight, { seed: seeds.conv[1] }).requiresGrad_();
+  const gradient = values(convolution.output, { seed: seeds.conv[2] });
+  return pure(() => {
+    x.grad = weight.grad = null;
+    conv2d(x, weight, { padding: 1 }).backward({ gradient });
+    return weight.grad!;
+  }, probes.convWeightGradient);
+}
+
+function training(step: Step): Prepared {
+  return {
+    run: step,
+    check: async () => {
+      for (let count = 0; count < 2; count++) await step();
+      return await step();
+    },
+  };
+}
+
+function contrastive(): Prepared {
+  const features = tensor(embeddings(), { shape: embeddingShape, requiresGrad: true });
+  const labels = tensor(cyclicLabels(embeddingShape[0]));
+  const run = async () => {
+    using _ = scope();
+    features.grad = null;
+    const loss = supCon(features, labels, { temperature, normalize: false });
+    loss.backward();
+    return await loss.item();
+  };
+  return { run, check: run };
+}
+
+function dispatch(): Prepared {
+  const [a, b] = seeds.dispatch.map((seed) => values([16], { seed })) as [Tensor, Tensor];
+  const run = async () => {
+    using _ = scope();
+    let sum = a;
+    for (let count = 0; count < 1000; count++) sum = sum.add(b);
+    return await first(sum);
+  };
+  return { run, check: run };
+}
+
+/** A function timed until its result is there; the CPU is done when it returns, a GPU when something was read. */
+function pure(f: () => Tensor, probe: readonly number[]): Prepared {
+  return {
+    run: () => {
+      using _ = scope();
+      const out = f();
+      return device === "cpu" ? undefined : first(out);
+    },
+    check: async () => {
+      using _ = scope();
+      const out = f();
+      return (await out.data())[offsetOf(out.shape, probe)] as number;
+    },
+  };
+}
+
+async function first(x: Tensor): Promise<number> {
+  return await x.flatten().select(0, 0).item();
+}
