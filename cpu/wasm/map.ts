@@ -30,6 +30,7 @@ import { type Term, Terms } from "./terms.ts";
 /** What is known of a kernel, whatever the shapes. */
 interface MapPlan {
   readonly expr: Expr;
+  readonly inputs: number;
   readonly slots: readonly ScalarSlot[];
   readonly usesIndex: boolean;
   /** Of inputs, then outputs. */
@@ -49,7 +50,9 @@ export function createMapAccelerator(heap: ScratchHeap): Accelerator<"map"> {
   return (kernel, inputs, outputs, scalars) => {
     block ??= new ArgumentBlock(heap);
     let plan = plans.get(kernel.key);
-    if (plan === undefined) plans.set(kernel.key, plan = planMap(kernel, inputs.length, outputs.length));
+    if (plan === undefined || (plan !== null && plan.inputs !== inputs.length)) {
+      plans.set(kernel.key, plan = planMap(kernel, inputs.length, outputs.length));
+    }
     if (plan === null) return false;
     const views = [...inputs, ...outputs];
     const { shape } = outputs[0]!;
@@ -75,7 +78,7 @@ function planMap(kernel: MapKernel, inputs: number, outputs: number): MapPlan | 
   const slots = scalarSlots([expr]);
   if (!fitsBlock(headWords + 2 * (inputs + outputs) + slots.length + 16 * (2 + inputs + outputs))) return null;
   const usesIndex = expr.nodes.some((node) => node.kind === "index");
-  return { expr, slots, usesIndex, dtypes, bytes: dtypes.map(elementBytes), variants: new Map() };
+  return { expr, inputs, slots, usesIndex, dtypes, bytes: dtypes.map(elementBytes), variants: new Map() };
 }
 
 /** The types of `count` inputs, as the expressions read them; one that nothing reads counts as float32. */

@@ -26,7 +26,7 @@ export function createRowRunner(heap: ScratchHeap): RowRunner {
   return (key, program, inputs, outputs, scalars) => {
     block ??= new ArgumentBlock(heap);
     let plan = plans.get(key);
-    if (plan === undefined) plans.set(key, plan = planRows(program(), inputs.length));
+    if (plan === undefined || (plan !== null && plan.inputs !== inputs.length)) plans.set(key, plan = planRows(program(), inputs.length));
     if (plan === null) return false;
     const shape = shapeOf(plan, inputs, outputs);
     if (shape === undefined) return false;
