@@ -4,7 +4,7 @@
  * @module
  */
 import { byteSize, type DType } from "../tensor/dtype.ts";
-import { ArgumentError, DeviceError, DisposedError, DTypeError } from "../tensor/errors.ts";
+import { ArgumentError, DeviceError, DisposedError, DTypeError, OutOfMemoryError } from "../tensor/errors.ts";
 import type { Backend, BackendMemory, Kernel, ReadRange, Storage, View } from "../tensor/kernel.ts";
 import { BindGroupCache } from "./bindings.ts";
 import { FaultNotes } from "./faults.ts";
@@ -110,6 +110,7 @@ export class GpuBackend implements Backend {
     };
     this.#pipelines = new PipelineCache(guard);
     this.#groups = new BindGroupCache(guard);
+    guard.onMissing = (buffer) => this.#groups.forget(buffer);
     this.#queue = new CommandQueue(guard);
     this.#pool = new BufferPool(
       guard,
@@ -177,10 +178,11 @@ export class GpuBackend implements Backend {
     checkRange("write", target, byteOffset, data.byteLength);
     if (data.byteLength === 0) return;
     target.pooled ??= this.#pool.take(target.bytes, this.#queue.batch, true);
+    const pooled = this.#bufferOf(target);
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     const end = byteOffset + bytes.byteLength;
-    if (byteOffset % 4 === 0 && end % 4 === 0) this.#queue.write(target.pooled, byteOffset, bytes);
-    else if (byteOffset % 4 === 0 && end === target.bytes) this.#queue.write(target.pooled, byteOffset, padded(bytes));
+    if (byteOffset % 4 === 0 && end % 4 === 0) this.#queue.write(pooled, byteOffset, bytes);
+    else if (byteOffset % 4 === 0 && end === target.bytes) this.#queue.write(pooled, byteOffset, padded(bytes));
     else this.#writeUnaligned(target, byteOffset, bytes);
     target.touched = this.#guard.tick();
   }
@@ -200,6 +202,7 @@ export class GpuBackend implements Backend {
       return { buffer: this.#bufferOf(source).buffer, byteOffset, byteLength };
     });
     touched.forEach((time) => this.#guard.checkMemory(time));
+    touched.push(this.#guard.tick());
     const buffers = await this.#readback.read(sources);
     touched.forEach((time) => this.#guard.checkMemory(time));
     return buffers;
@@ -387,6 +390,11 @@ export class GpuBackend implements Backend {
 
   #bufferOf(storage: GpuStorage): PooledBuffer {
     if (storage.bytes === 0) return { buffer: this.#empty ??= this.#guard.createBuffer(256, "storage"), batch: -1 };
+    if (storage.pooled?.buffer.destroyed) {
+      throw new OutOfMemoryError(
+        `Cannot use a storage of ${storage.bytes} bytes on webgpu: memory is needed, got none when it was allocated`,
+      );
+    }
     return storage.pooled ??= this.#pool.take(storage.bytes, this.#queue.batch, false);
   }
 

@@ -19,8 +19,6 @@ export interface GuardedBuffer {
   readonly usage: number;
   readonly gpu: GPUBuffer;
   destroyed: boolean;
-  /** The guard's clock when the buffer was asked for. */
-  readonly born: number;
   /** Only a buffer that was mapped once in the ordinary way may be asked for its range before the promise of a second map resolves. */
   mappedBefore: boolean;
 }
@@ -43,6 +41,13 @@ export interface BoundRange {
 
 /** How a buffer may be used. */
 export type BufferRole = "storage" | "uniform" | "staging";
+
+/** A time, from one submit to another, in which commands may have been dropped for lack of memory. */
+interface Outage {
+  readonly from: number;
+  to: number;
+  readonly error: OutOfMemoryError;
+}
 
 /** Bytes between the scalars of two dispatches: the largest alignment that WebGPU may ask of a dynamic uniform offset. */
 export const scalarSlotBytes = 256;
@@ -85,19 +90,19 @@ export class Guard {
   readonly #scalarLayout: GPUBindGroupLayout;
   #failure: DeviceError | undefined;
   #nextId = 1;
-  readonly #outages: { readonly from: number; readonly to: number; readonly error: OutOfMemoryError }[] = [];
+  readonly #outages: Outage[] = [];
   #clock = 0;
+  #submittedAt = 0;
+  #recording = false;
+  /** Hears of a buffer whose memory turned out not to be there. */
+  onMissing: (buffer: GuardedBuffer) => void = () => {};
 
   /** Takes a device over; its errors and its loss are watched from here on. */
   constructor(device: GPUDevice) {
     this.#device = device;
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault();
-      this.#fail(
-        `Cannot use webgpu any more: valid commands are needed, got an error: ${
-          firstLines((event as GPUUncapturedErrorEvent).error.message)
-        }`,
-      );
+      this.#judge((event as GPUUncapturedErrorEvent).error.message);
     });
     device.lost.then((info) => {
       this.#fail(`Cannot use webgpu any more: the device was lost (${info.reason}${info.message === "" ? "" : `: ${info.message}`})`);
@@ -128,11 +133,11 @@ export class Guard {
   }
 
   /**
-   * WebGPU says late that memory could not be had, and all that was computed in between is in doubt: throws the error when `touched`,
-   * the time at which some memory was last written, lies between an allocation that failed and the news of it.
+   * Throws when memory last written (or a read recorded) at time `touched` is in doubt: WebGPU says late that memory could not be had,
+   * and drops the whole batch of commands in which it was used.
    */
   checkMemory(touched: number): void {
-    const outage = this.#outages.find(({ from, to }) => from <= touched && touched <= to);
+    const outage = this.#outages.find(({ from, to }) => from < touched && touched <= to);
     if (outage !== undefined) throw outage.error;
   }
 
@@ -170,12 +175,13 @@ export class Guard {
     this.#device.pushErrorScope("validation");
     this.#device.pushErrorScope("out-of-memory");
     const gpu = this.#device.createBuffer({ size, usage });
-    const buffer: GuardedBuffer = { id: this.#nextId++, size, usage, gpu, destroyed: false, born: this.#clock, mappedBefore: false };
+    const buffer: GuardedBuffer = { id: this.#nextId++, size, usage, gpu, destroyed: false, mappedBefore: false };
+    const from = this.#submittedAt;
     this.#watch(this.#device.popErrorScope(), (message) => {
       const error = new OutOfMemoryError(`Cannot allocate ${size} bytes on webgpu: free memory is needed, got ${firstLines(message)}`);
-      this.#outages.push({ from: buffer.born, to: this.tick(), error });
-      this.tick();
+      this.#outages.push({ from, to: this.#recording ? Infinity : this.#clock, error });
       this.destroyBuffer(buffer);
+      this.onMissing(buffer);
     });
     this.#watch(
       this.#device.popErrorScope(),
@@ -269,6 +275,7 @@ export class Guard {
   /** Begins to record commands. */
   record(): Recorder {
     this.check();
+    this.#recording = true;
     return new Recorder(this.#device.createCommandEncoder(), this.limits);
   }
 
@@ -276,6 +283,9 @@ export class Guard {
   submit(recorder: Recorder | undefined): void {
     this.check();
     this.#device.queue.submit(recorder === undefined ? [] : [recorder.finish()]);
+    this.#submittedAt = this.#clock;
+    this.#recording = false;
+    for (const outage of this.#outages) outage.to = Math.min(outage.to, this.#clock);
   }
 
   /**
@@ -339,6 +349,16 @@ export class Guard {
       () => {}, // a lost device answers no scope; its loss is reported by itself
     ).finally(() => this.#pending.delete(watched));
     this.#pending.add(watched);
+  }
+
+  /** Takes an error that reached no scope for the consequence of missing memory if there was a lack of it, and for a failure otherwise. */
+  #judge(message: string): void {
+    const time = this.#clock;
+    const judged: Promise<void> = Promise.all(this.#pending).then(() => {
+      const expected = this.#outages.some(({ from, to }) => from <= time && time <= to);
+      if (!expected) this.#fail(`Cannot use webgpu any more: valid commands are needed, got an error: ${firstLines(message)}`);
+    }).finally(() => this.#pending.delete(judged));
+    this.#pending.add(judged);
   }
 
   /** Keeps the first failure: what follows it is its consequence. */
