@@ -33,7 +33,7 @@ export interface Position {
 }
 
 /** The beginning. */
-export const start: Position = { epoch: 0, batch: 0, step: 0 };
+export const beginning: Position = { epoch: 0, batch: 0, step: 0 };
 
 /** What {@link FitOptions.onLog} is told. */
 export interface TrainingLog extends Position {
@@ -121,7 +121,7 @@ export class DivergenceError extends Error {
  * ```
  */
 export async function fit(step: Step, options: FitOptions): Promise<FitResult> {
-  const { loader, epochs, signal, maxSteps = Infinity, logEvery = 10, from = start } = options;
+  const { loader, epochs, signal, maxSteps = Infinity, logEvery = 10, from = beginning } = options;
   checkOptions(options);
   using means = new RunningMean();
   const clock = new Clock();
@@ -169,7 +169,7 @@ function resultOf(result: Tensor | StepResult): StepResult {
   return result instanceof Tensor ? { loss: result } : result;
 }
 
-function checkOptions({ loader, epochs, logEvery = 10, from = start }: FitOptions): void {
+function checkOptions({ loader, epochs, logEvery = 10, from = beginning }: FitOptions): void {
   if (loader.length === 0) throw new ArgumentError("Cannot fit: a loader with at least one batch is needed, got an empty one");
   const numbers = { epochs, logEvery, "from.epoch": from.epoch, "from.batch": from.batch, "from.step": from.step };
   for (const [name, value] of Object.entries(numbers)) {
