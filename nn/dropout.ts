@@ -1,0 +1,63 @@
+/**
+ * Dropout, as a function and a layer.
+ *
+ * @module
+ */
+import { ArgumentError } from "../tensor/errors.ts";
+import { dropout as dropoutOp } from "../tensor/ops/dropout.ts";
+import { defaultGenerator, type Generator } from "../tensor/random.ts";
+import { apply, type Tensor } from "../tensor/tensor.ts";
+import { Module } from "./module.ts";
+
+/** Options of {@link dropout} and {@link Dropout}. */
+export interface DropoutOptions {
+  /** The probability with which an element becomes 0. Default 0.5. */
+  readonly p?: number;
+  /** Where the masks come from. Default: the default generator. */
+  readonly generator?: Generator | undefined;
+}
+
+/**
+ * Sets elements to 0 with probability p and multiplies the others by 1 / (1 - p), so that means stay.
+ *
+ * @throws ArgumentError for a p outside 0 … 1. Source: Srivastava et al. 2014.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { dropout } from "./mod.ts";
+ * import { Generator, ones } from "../tensor/mod.ts";
+ *
+ * const y = dropout(ones([100]), { p: 0.5, generator: new Generator(1) });
+ * assertEquals(new Set(await y.data()), new Set([0, 2]));
+ * ```
+ */
+export function dropout(x: Tensor, { p = 0.5, generator = defaultGenerator }: DropoutOptions = {}): Tensor {
+  checkProbability(p);
+  return p === 0 ? x.alias() : apply(dropoutOp, [x], { key: generator.nextKey(), probability: p })[0]!;
+}
+
+/** Dropout in training, nothing in evaluation; see {@link dropout}. */
+export class Dropout extends Module {
+  /** The probability with which an element becomes 0. */
+  readonly p: number;
+  /** Where the masks come from. */
+  readonly generator: Generator;
+
+  /** Makes the layer. */
+  constructor({ p = 0.5, generator = defaultGenerator }: DropoutOptions = {}) {
+    super();
+    checkProbability(p);
+    this.p = p;
+    this.generator = generator;
+  }
+
+  /** Same shape. */
+  override forward(x: Tensor): Tensor {
+    return this.training ? dropout(x, { p: this.p, generator: this.generator }) : x;
+  }
+}
+
+function checkProbability(p: number): void {
+  if (!(p >= 0 && p <= 1)) throw new ArgumentError(`Cannot dropout: a p from 0 to 1 is needed, got ${p}`);
+}
