@@ -7,17 +7,7 @@
  * @module
  */
 import type { FunctionBuilder, Local, ModuleBuilder } from "./encoder.ts";
-import {
-  emitChoice,
-  emitCountdown,
-  emitSpill,
-  emitStrips,
-  emitTiles,
-  RegisterTile,
-  tileColumns,
-  tileRows,
-  type Tiles,
-} from "./gemm_kernels.ts";
+import { emitChoice, emitCountdown, emitSpill, emitStrips, emitTiles, RegisterTile, tileColumns, type Tiles } from "./gemm_kernels.ts";
 
 /** Rows of a full tile of the weight gradient: each keeps a vector of A besides its accumulators. */
 const tapRows = 4;
@@ -28,17 +18,21 @@ export function emitConvolution(module: ModuleBuilder): void {
   emitTapSums(module, emitTiles(module, "taps", emitTapTile, tapRows));
 }
 
-/** (a panel, table, k, image, c, row stride of c, accumulate): as a packed tile, B's row k being at image + table[k]. */
+/**
+ * (a panel, table, k, image, distance to the image of the second four columns, c, distance to their c, row stride of c, accumulate): as a packed
+ * tile, B's row k being at image + table[k].
+ */
 function emitShiftedTile(module: ModuleBuilder, name: string, rows: number, columns: number): FunctionBuilder {
-  const fn = module.function(name, { params: ["i32", "i32", "i32", "i32", "i32", "i32", "i32"] });
-  const [a, table, k, image, c, stride, accumulate] = fn.parameters as [Local, Local, Local, Local, Local, Local, Local];
+  const fn = module.function(name, { params: Array.from({ length: 9 }, () => "i32" as const) });
+  const [a, table, k, image, distance, c, outputDistance, stride, accumulate] = fn.parameters as Locals9;
   const counter = fn.local("i32");
-  const address = fn.local("i32");
   const tile = new RegisterTile(fn, rows, columns);
+  const addresses = Array.from({ length: columns / 4 }, () => fn.local("i32"));
   function steps(count: number): void {
     for (let step = 0; step < count; step++) {
-      fn.get(table).load("i32.load", step * 4).get(image).op("i32.add").set(address);
-      tile.loadColumns(address, 0);
+      fn.get(table).load("i32.load", step * 4).get(image).op("i32.add").set(addresses[0]!);
+      if (columns === 8) fn.get(addresses[0]!).get(distance).op("i32.add").set(addresses[1]!);
+      tile.loadColumns(addresses);
       tile.multiplyPacked(a, step);
     }
     fn.increment(a, count * rows * 4).increment(table, count * 4);
@@ -47,49 +41,69 @@ function emitShiftedTile(module: ModuleBuilder, name: string, rows: number, colu
   emitCountdown(fn, counter, 4, () => steps(4));
   fn.get(k).i32(3).op("i32.and");
   emitCountdown(fn, counter, 1, () => steps(1));
-  tile.store(c, stride, accumulate);
+  if (columns === 8) fn.get(c).get(outputDistance).op("i32.add").set(outputDistance);
+  tile.store(columns === 8 ? [c, outputDistance] : c, stride, accumulate);
   return fn;
 }
+
+type Locals9 = [Local, Local, Local, Local, Local, Local, Local, Local, Local];
 
 /**
  * `correlate` (a panels, rows, table, k, image, image step per output row, output rows, output columns, c, row stride of c, c's step per output
  * row, accumulate, scratch tile): C[rows, output rows · columns].
+ *
+ * Positions are taken in runs of up to four within an output row, and two runs at a time, wherever they lie.
  */
 function emitCorrelation(module: ModuleBuilder, tiles: Tiles, spill: FunctionBuilder): void {
   const fn = module.function("correlate", { params: Array.from({ length: 13 }, () => "i32" as const) });
   const [a, rows, table, k, image, imageStep, height, width, c, stride, step, accumulate, scratch] = fn.parameters as Locals13;
-  const from = fn.local("i32");
-  const to = fn.local("i32");
-  const columns = fn.local("i32");
+  const [from, to, columns, runs, distance, outputDistance] = Array.from({ length: 6 }, () => fn.local("i32")) as Locals6;
+  const first = { from: fn.local("i32"), to: fn.local("i32"), size: fn.local("i32") };
+  const second = { from: fn.local("i32"), to: fn.local("i32"), size: fn.local("i32") };
   const panel = fn.local("i32");
   const target = fn.local("i32");
+  const takeRun = (run: typeof first): void => {
+    fn.get(columns).op("i32.eqz").if(() => {
+      fn.get(image).get(imageStep).op("i32.add").tee(image).set(from);
+      fn.get(c).get(step).op("i32.add").tee(c).set(to).get(width).set(columns);
+    });
+    fn.get(from).set(run.from).get(to).set(run.to);
+    fn.i32(4).get(columns).get(columns).i32(4).op("i32.gt_s").op("select").tee(run.size);
+    fn.get(columns).op("i32.sub").i32(-1).op("i32.mul").set(columns).increment(from, 16).increment(to, 16);
+  };
+  const strip = emitStrips(fn, { a, c: first.to, rows, k, stride, panel, target });
   const call = (tileRow: number, tileWidth: number): void => {
-    fn.get(panel).get(table).get(k).get(from).get(target).get(stride).get(accumulate).call(tiles.get(tileRow * 16 + tileWidth)!);
+    fn.get(panel).get(table).get(k).get(first.from).get(distance).get(target).get(outputDistance).get(stride).get(accumulate);
+    fn.call(tiles.get(tileRow * 16 + tileWidth)!);
   };
   const callLoose = (tileRow: number, tileWidth: number): void => {
-    fn.get(panel).get(table).get(k).get(from).get(scratch).i32(tileColumns * 4).i32(0).call(tiles.get(tileRow * 16 + tileWidth)!);
-    fn.get(scratch).get(target).get(stride).i32(tileRow).get(columns).get(accumulate).call(spill);
+    fn.get(panel).get(table).get(k).get(first.from).get(distance).get(scratch).i32(16).i32(tileColumns * 4).i32(0);
+    fn.call(tiles.get(tileRow * 16 + tileWidth)!);
+    fn.get(scratch).get(target).get(stride).i32(tileRow).get(first.size).get(accumulate).call(spill);
+    if (tileWidth === 4) return;
+    fn.get(scratch).i32(16).op("i32.add").get(target).get(outputDistance).op("i32.add");
+    fn.get(stride).i32(tileRow).get(second.size).get(accumulate).call(spill);
   };
-  const strip = emitStrips(fn, { a, c: to, rows, k, stride, panel, target });
-  fn.get(height);
-  emitCountdown(fn, height, 1, () => {
-    fn.get(image).set(from).get(c).set(to).get(width).set(columns);
-    fn.block((done) => {
-      fn.loop((next) => {
-        fn.get(columns).i32(tileColumns).op("i32.lt_s").branchIf(done);
-        strip(tileColumns, call);
-        fn.increment(from, tileColumns * 4).increment(to, tileColumns * 4).increment(columns, -tileColumns).branch(next);
-      });
+  fn.get(image).set(from).get(c).set(to).get(width).set(columns);
+  fn.get(width).i32(3).op("i32.add").i32(2).op("i32.shr_u").get(height).op("i32.mul").set(runs);
+  fn.block((done) => {
+    fn.loop((next) => {
+      fn.get(runs).i32(2).op("i32.lt_s").branchIf(done);
+      takeRun(first);
+      takeRun(second);
+      fn.get(second.from).get(first.from).op("i32.sub").set(distance);
+      fn.get(second.to).get(first.to).op("i32.sub").set(outputDistance);
+      fn.get(first.size).get(second.size).op("i32.add").i32(8).op("i32.eq").if(() => strip(8, call), () => strip(8, callLoose));
+      fn.increment(runs, -2).branch(next);
     });
-    fn.get(columns).if(() => {
-      fn.get(columns).i32(4).op("i32.gt_s").if(() => strip(8, callLoose), () => {
-        fn.get(columns).i32(4).op("i32.eq").if(() => strip(4, call), () => strip(4, callLoose));
-      });
-    });
-    fn.get(image).get(imageStep).op("i32.add").set(image);
-    fn.get(c).get(step).op("i32.add").set(c);
+  });
+  fn.get(runs).if(() => {
+    takeRun(first);
+    fn.get(first.size).i32(4).op("i32.eq").if(() => strip(4, call), () => strip(4, callLoose));
   });
 }
+
+type Locals6 = [Local, Local, Local, Local, Local, Local];
 
 type Locals13 = [Local, Local, Local, Local, Local, Local, Local, Local, Local, Local, Local, Local, Local];
 

@@ -101,9 +101,12 @@ export class RegisterTile {
     this.#packed = fn.local("v128");
   }
 
-  /** Emits loading one row of B from an address and a constant offset. */
-  loadColumns(address: Local, offset: number): void {
-    this.#columns.forEach((column, part) => this.#fn.get(address).load("v128.load", offset + part * 16).set(column));
+  /** Emits loading one row of B, from one address and a constant offset or each vector from an address of its own. */
+  loadColumns(addresses: Local | readonly Local[], offset = 0): void {
+    this.#columns.forEach((column, part) => {
+      const [address, at] = "index" in addresses ? [addresses, offset + part * 16] : [addresses[part]!, 0];
+      this.#fn.get(address).load("v128.load", at).set(column);
+    });
   }
 
   /** Emits one step of k; `pushElement` pushes A's element of a row in all four lanes. */
@@ -130,19 +133,21 @@ export class RegisterTile {
     });
   }
 
-  /** Emits storing at c (which is advanced), after adding what is there when `accumulate` is not 0. */
-  store(c: Local, stride: Local, accumulate: Local): void {
+  /** Emits storing at c, or each vector at an address of its own, after adding what is there when `accumulate` is not 0. */
+  store(c: Local | readonly Local[], stride: Local, accumulate: Local): void {
     const fn = this.#fn;
-    const address = this.#rows > 1 ? fn.local("i32") : c;
-    const walk = (visit: (sum: Local, offset: number) => void): void => {
-      if (address !== c) fn.get(c).set(address);
+    const starts = "index" in c ? [c] : c;
+    const places = starts.map(() => fn.local("i32"));
+    const walk = (visit: (sum: Local, place: Local, offset: number) => void): void => {
+      starts.forEach((start, at) => fn.get(start).set(places[at]!));
       this.#sums.forEach((parts, row) => {
-        parts.forEach((sum, part) => visit(sum, part * 16));
-        if (row < this.#rows - 1) fn.get(address).get(stride).op("i32.add").set(address);
+        parts.forEach((sum, part) => starts.length === 1 ? visit(sum, places[0]!, part * 16) : visit(sum, places[part]!, 0));
+        if (row === this.#rows - 1) return;
+        for (const place of places) fn.get(place).get(stride).op("i32.add").set(place);
       });
     };
-    fn.get(accumulate).if(() => walk((sum, offset) => fn.get(address).load("v128.load", offset).get(sum).op("f32x4.add").set(sum)));
-    walk((sum, offset) => fn.get(address).get(sum).store("v128.store", offset));
+    fn.get(accumulate).if(() => walk((sum, place, offset) => fn.get(place).load("v128.load", offset).get(sum).op("f32x4.add").set(sum)));
+    walk((sum, place, offset) => fn.get(place).get(sum).store("v128.store", offset));
   }
 }
 
