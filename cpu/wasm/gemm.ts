@@ -9,19 +9,29 @@ import { type ScratchHeap, scratchPointer } from "./scratch.ts";
 
 /** Where a matrix lies: byte address and byte strides along its own dim (M of A, N of B) and along k. */
 export interface Operand {
+  /** The address of its first element. */
   readonly pointer: number;
+  /** Bytes along its own dim. */
   readonly across: number;
+  /** Bytes along k. */
   readonly along: number;
 }
 
 /** The sizes of C[M, N] = A[M, K] · B[K, N], and where C lies: contiguous rows, `stride` bytes apart. */
 export interface Product {
+  /** A. */
   readonly a: Operand;
+  /** B. */
   readonly b: Operand;
+  /** The address of C. */
   readonly pointer: number;
+  /** Bytes between rows of C. */
   readonly stride: number;
+  /** M. */
   readonly rows: number;
+  /** N. */
   readonly columns: number;
+  /** K. */
   readonly depth: number;
   /** Whether the product is added to what C holds. */
   readonly accumulate?: boolean;

@@ -10,11 +10,17 @@ import { type ScratchHeap, scratchPointer } from "./scratch.ts";
 
 /** Where a batch of images, [batch, channels, height, width] or without the height, lies: address and strides in bytes. */
 export interface Planes {
+  /** The address of the first element. */
   readonly pointer: number;
+  /** Bytes from an image to the next. */
   readonly batch: number;
+  /** Bytes from a channel to the next. */
   readonly channel: number;
+  /** Bytes from a row to the next. */
   readonly row: number;
+  /** Bytes from a column to the next. */
   readonly column: number;
+  /** Height and width. */
   readonly size: readonly [number, number];
   /** Whether an image's rows follow each other with the columns' stride. */
   readonly isFlat: boolean;
@@ -37,9 +43,11 @@ const slack = 64;
 export class PaddedImages {
   /** The first image's address. */
   readonly pointer: number;
-  /** Bytes between images, between channels and between rows. */
+  /** Bytes from an image to the next. */
   readonly image: number;
+  /** Bytes from a channel to the next. */
   readonly plane: number;
+  /** Bytes from a row to the next. */
   readonly pitch: number;
   /** How many images there is room for. */
   readonly count: number;
@@ -52,6 +60,9 @@ export class PaddedImages {
   readonly #phase: number;
 
   /**
+   * Takes scratch memory, of which there is one for all.
+   *
+   * @param heap Where.
    * @param count Images at once.
    * @param channels Channels of an image.
    * @param input Height and width of an image.

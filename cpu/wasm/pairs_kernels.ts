@@ -5,7 +5,7 @@
  */
 import type { PairsKernel } from "../../tensor/kernel.ts";
 import { detectRelaxedSimd, type FunctionBuilder, type Local, type ModuleBuilder, type ValueType } from "./encoder.ts";
-import { emitCountdown } from "./gemm_kernels.ts";
+import { emitCountdown } from "./loops.ts";
 import { Terms } from "./terms.ts";
 import { exp } from "./transcendental.ts";
 

@@ -7,12 +7,13 @@
  */
 import type { PoolKernel } from "../../tensor/kernel.ts";
 import type { FunctionBuilder, Local, ModuleBuilder } from "./encoder.ts";
-import { emitCountdown } from "./gemm_kernels.ts";
+import { emitCountdown } from "./loops.ts";
 
 /** The sizes of a pooling in two dims. */
 export interface PoolGeometry extends Pick<PoolKernel, "size" | "stride" | "padding" | "dilation"> {
-  /** Height and width of the image's planes and of the pooled ones. */
+  /** Height and width of the image's planes. */
   readonly image: readonly [number, number];
+  /** Height and width of the pooled planes. */
   readonly pooled: readonly [number, number];
 }
 
