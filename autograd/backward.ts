@@ -7,7 +7,7 @@ import { DTypeError, formatShapes, GradientError, ShapeError } from "../tensor/e
 import { Scope } from "../tensor/scope.ts";
 import { sameShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { currentAnomalyRecorder, type Edge, type TapeNode, withGrad } from "./tape.ts";
+import { currentAnomalyRecorder, type Edge, isGradEnabled, type TapeNode, withGrad } from "./tape.ts";
 
 /** Options of a reverse pass. */
 export interface BackwardOptions {
@@ -116,6 +116,11 @@ function runHooks(node: TapeNode, index: number, gradient: Tensor): Tensor {
 
 function addToLeaf(leaf: Tensor, gradient: Tensor, interior: Scope): void {
   const before = leaf.grad;
+  // In place, so that a leaf's gradient keeps its memory from step to step; with createGraph the sum is itself recorded.
+  if (before !== null && !isGradEnabled() && !before.requiresGrad) {
+    before.add_(gradient);
+    return;
+  }
   // A gradient that is also used elsewhere (or is an expanded view) must not be shared with `.grad`, which may be changed in place.
   const total = before === null ? gradient.clone() : before.add(gradient);
   interior.remove(total);

@@ -65,6 +65,12 @@ export class GradientError extends Error {
   override readonly name: string = "GradientError";
 }
 
+/** Thrown when a compiled step does what cannot be replayed, such as reading a value. */
+export class CaptureError extends Error {
+  /** The class name, kept under minification. */
+  override readonly name: string = "CaptureError";
+}
+
 /** Thrown when a tensor is used after it was freed. */
 export class DisposedError extends Error {
   /** The class name, kept under minification. */

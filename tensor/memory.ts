@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { currentRecorder, type StorageHandle } from "./capture.ts";
 import type { Device } from "./device.ts";
 import type { Storage } from "./kernel.ts";
 import { currentScope } from "./scope.ts";
@@ -26,7 +27,7 @@ const backstop = new FinalizationRegistry<Held>(({ device, storage, users }) => 
 });
 
 /** A backend storage with the number of tensors that use it. */
-export class CountedStorage {
+export class CountedStorage implements StorageHandle {
   readonly #held: Held;
   /** Raised by every write in place, so that backward can tell that a saved tensor has changed. */
   version = 0;
@@ -36,6 +37,12 @@ export class CountedStorage {
   constructor(device: Device, bytes: number) {
     this.#held = { device, storage: device.backend.alloc(bytes), users: 0 };
     if (currentScope() === undefined) this.watch();
+    currentRecorder()?.allocated(device, this.#held.storage, this);
+  }
+
+  /** Whether a tensor uses it. */
+  get isLive(): boolean {
+    return this.#held.users > 0;
   }
 
   /** The device it lives on. */

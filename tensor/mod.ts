@@ -5,6 +5,7 @@
  */
 export * from "./create.ts";
 export * from "./random.ts";
+export { compile, type CompiledStep, type CompileOptions, type Explanation, type StepResult } from "./compile.ts";
 export {
   type Dims,
   type HostArray,
@@ -34,6 +35,7 @@ export {
 export { byteSize, type DType, promote, type TypedArray } from "./dtype.ts";
 export {
   ArgumentError,
+  CaptureError,
   DataError,
   DeviceError,
   DisposedError,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { eachStep, refuseInCapture, type Scalar } from "./capture.ts";
 import { tensor, type TensorOptions } from "./create.ts";
 import { getDevice } from "./device.ts";
 import { ArgumentError } from "./errors.ts";
@@ -89,7 +90,7 @@ export function rand(shape: readonly number[], options: RandomOptions & { readon
   const { low = 0, high = 1 } = options;
   return finish(
     tidy(() => {
-      const unit = launch(random.uniform, { shape: checked(shape), key: keyOf(options) }, options);
+      const unit = launch(random.uniform, { shape: checked(shape), key: deviceKey(options) }, options);
       return low === 0 && high === 1 ? unit : unit.mul(high - low).add(low);
     }),
     options,
@@ -102,6 +103,7 @@ export function rand(shape: readonly number[], options: RandomOptions & { readon
  */
 export function randn(shape: readonly number[], options: RandomOptions & { readonly mean?: number; readonly std?: number } = {}): Tensor {
   const { mean = 0, std = 1 } = options;
+  refuseInCapture("draw normal numbers", "they are made on the host; draw outside, or use rand or bernoulli");
   const [key0, key1] = keyOf(options);
   const size = sizeOf(checked(shape));
   const values = new Float64Array(size);
@@ -121,12 +123,13 @@ export function randint(low: number, high: number, options: RandomOptions & { re
   if (!Number.isInteger(low) || !Number.isInteger(high) || span < 1 || low < -2147483648 || high > 2147483648) {
     throw new ArgumentError(`Cannot randint: whole low < high within 32 bits are needed, got ${low} and ${high}`);
   }
-  return finish(launch(random.integers, { shape: checked(options.shape), key: keyOf(options), low, span }, options), options);
+  return finish(launch(random.integers, { shape: checked(options.shape), key: deviceKey(options), low, span }, options), options);
 }
 
 /** The int32 numbers 0 … n-1 in random order: positions sorted by random keys, made on the host. */
 export function randperm(n: number, options: RandomOptions = {}): Tensor {
   checkSizes([n], "randperm");
+  refuseInCapture("draw a permutation", "it is made on the host; draw it outside");
   const [key0, key1] = keyOf(options);
   const keys = Float64Array.from({ length: n }, (_, i) => threefry(key0, key1, i));
   // Equal keys keep their order: the sort is stable.
@@ -140,7 +143,7 @@ export function bernoulli(shape: readonly number[], options: RandomOptions & { r
   if (!(probability >= 0 && probability <= 1)) {
     throw new ArgumentError(`Cannot bernoulli: a probability from 0 to 1 is needed, got ${probability}`);
   }
-  const drawn = launch(random.bernoulli, { shape: checked(shape), key: keyOf(options), probability }, options);
+  const drawn = launch(random.bernoulli, { shape: checked(shape), key: deviceKey(options), probability }, options);
   return options.dtype === undefined || options.dtype === "bool" ? drawn : finish(drawn, options);
 }
 
@@ -150,6 +153,13 @@ function launch<A>(op: Parameters<typeof apply<A>>[0], attributes: A, { device }
 
 function keyOf({ generator = defaultGenerator }: RandomOptions): readonly [number, number] {
   return generator.nextKey();
+}
+
+/** The key as a kernel takes it: a new one at each replay of a compiled step. */
+function deviceKey({ generator = defaultGenerator }: RandomOptions): readonly [Scalar, Scalar] {
+  let key: readonly [number, number] = [0, 0];
+  eachStep(() => key = generator.nextKey());
+  return [() => key[0], () => key[1]];
 }
 
 function checked(shape: readonly number[]): readonly number[] {

@@ -8,6 +8,7 @@
  */
 import { backward as runBackward, type BackwardOptions, gradients } from "../autograd/backward.ts";
 import { type Edge, enableGrad, type GradientHook, isGradEnabled, noGrad, TapeNode } from "../autograd/tape.ts";
+import { currentRecorder, refuseInCapture, runKernel } from "./capture.ts";
 import { type Device, type DeviceName, getDevice } from "./device.ts";
 import { byteSize, type DType, floatType, isFloat, type TypedArray, typedArray } from "./dtype.ts";
 import { ArgumentError, DeviceError, DisposedError, DTypeError, formatShapes, GradientError, IndexError, ShapeError } from "./errors.ts";
@@ -312,6 +313,7 @@ export class Tensor implements Scoped, Disposable {
   /** Internal: makes `gradient` this tensor's own; it lives as long as the tensor. */
   adoptGrad(gradient: Tensor | null): void {
     if (this.#grad === gradient) return;
+    currentRecorder()?.adopted(this);
     this.#grad?.dispose();
     this.#grad = gradient;
     if (gradient === null) return;
@@ -1112,7 +1114,7 @@ export class Tensor implements Scoped, Disposable {
     const from = shaping.expand.view(source, { shape: broadcastShapes([this.shape, source.shape], "copy_") });
     this.#checkInPlace("copy_", from.shape, [source]);
     const launch = shaping.copyLaunch({ ...source.view("copy_"), ...from }, this.view("copy_"));
-    this.#storage.device.backend.run(launch.kernel, launch.inputs, launch.outputs, []);
+    runLaunches(this.#storage.device, launch);
     this.#storage.version++;
     return this;
   }
@@ -1120,8 +1122,7 @@ export class Tensor implements Scoped, Disposable {
   /** Overwrites with one value. */
   fill_(value: number): this {
     this.#checkInPlace("fill_", this.shape, []);
-    const { kernel, outputs, scalars } = shaping.fillLaunch(this.view("fill_"), value);
-    this.#storage.device.backend.run(kernel, [], outputs, scalars!);
+    runLaunches(this.#storage.device, shaping.fillLaunch(this.view("fill_"), value));
     this.#storage.version++;
     return this;
   }
@@ -1173,6 +1174,7 @@ export class Tensor implements Scoped, Disposable {
   /** Internal: what a kernel sees. */
   view(op: string): View {
     this.#alive(op);
+    currentRecorder()?.seen(this.#storage.storage, this.#storage);
     return { storage: this.#storage.storage, dtype: this.dtype, shape: this.shape, strides: this.strides, offset: this.offset };
   }
 
@@ -1253,8 +1255,8 @@ function execute<Attributes>(op: Op<Attributes>, inputs: readonly Tensor[], attr
 }
 
 function runLaunches(device: Device, launches: ReturnType<Extract<Op<never>, { kind: "kernel" }>["launch"]>): void {
-  for (const { kernel, inputs, outputs, scalars = [] } of Array.isArray(launches) ? launches : [launches]) {
-    device.backend.run(kernel, inputs, outputs, scalars);
+  for (const { kernel, inputs, outputs, scalars } of Array.isArray(launches) ? launches : [launches]) {
+    runKernel(device, kernel, inputs, outputs, scalars);
   }
 }
 
@@ -1347,7 +1349,11 @@ export function allocate(device: Device, dtype: DType, shape: readonly number[],
 /** Internal: a tensor with the given elements. */
 export function fromBytes(device: Device, dtype: DType, shape: readonly number[], values: ArrayBufferView): Tensor {
   const out = allocate(device, dtype, shape, "tensor");
-  if (values.byteLength > 0) device.backend.write(out.view("tensor").storage, 0, values);
+  if (values.byteLength > 0) {
+    const { storage } = out.view("tensor");
+    device.backend.write(storage, 0, values);
+    currentRecorder()?.wrote(device, storage, 0, values);
+  }
   return out;
 }
 
@@ -1374,6 +1380,7 @@ async function readTensors(tensors: readonly Tensor[]): Promise<HostArray[]> {
 
 /** The elements as they are stored, one wait per device. */
 async function readRaw(tensors: readonly Tensor[]): Promise<TypedArray[]> {
+  refuseInCapture("read a value", "return the tensor and read it outside");
   const whole = noGrad(() => tensors.map((tensor) => tensor.isContiguous ? tensor : tensor.clone()));
   const places = whole.map((tensor) => ({ tensor, storage: tensor.storageOf("read") }));
   const out = new Array<TypedArray>(tensors.length);

@@ -4,6 +4,7 @@
  * @module
  */
 import { isGradEnabled } from "../autograd/tape.ts";
+import { runKernel, type Scalar } from "./capture.ts";
 import { DeviceError, formatShapes, GradientError, ShapeError } from "./errors.ts";
 import { expression, type Value } from "./expr.ts";
 import type { MapKernel } from "./kernel.ts";
@@ -18,7 +19,7 @@ export interface Update {
   /** What the kernel's outputs overwrite, all of one shape; they may be among the inputs. */
   readonly targets: readonly Tensor[];
   /** What fills the kernel's scalar slots: values that change from step to step without new code. */
-  readonly scalars?: readonly number[];
+  readonly scalars?: readonly Scalar[];
 }
 
 /** Internal: makes the map kernel that stores one value per target. */
@@ -48,7 +49,7 @@ export function updateInPlace(kernel: MapKernel, { inputs, targets, scalars = []
     if (!fits(tensor.shape, shape)) refuse([shape, tensor.shape], "inputs that expand to the target's shape are needed");
     return expandView(tensor.view("update"), shape);
   });
-  device.backend.run(kernel, views, targets.map((target) => target.view("update")), scalars);
+  runKernel(device, kernel, views, targets.map((target) => target.view("update")), scalars);
   for (const storage of storages) storage.version++;
 }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Scalar } from "../capture.ts";
 import { cast, constant, expression, index, scalar, type Value } from "../expr.ts";
 import { apply as op } from "../expr.ts";
 import type { MapKernel } from "../kernel.ts";
@@ -10,7 +11,7 @@ import type { KernelOp, Meta } from "../op.ts";
 
 /** The key of one random tensor. */
 export interface KeyAttributes {
-  readonly key: readonly [number, number];
+  readonly key: readonly [Scalar, Scalar];
 }
 
 /** 32 random bits of the element. */

@@ -1,0 +1,93 @@
+/**
+ * Capturing: what `compile` overhears of a step while it runs eagerly.
+ *
+ * @module
+ */
+import type { Device } from "./device.ts";
+import { CaptureError } from "./errors.ts";
+import type { Kernel, Storage, View } from "./kernel.ts";
+import type { Tensor } from "./tensor.ts";
+
+/**
+ * A number handed to a kernel: fixed, or a function that gives it anew at each replay (a learning rate, Adam's bias correction, a random
+ * key).
+ */
+export type Scalar = number | (() => number);
+
+/** What listens while a step runs. */
+export interface Recorder {
+  /** A storage was taken; `isLive` says whether a tensor still uses it, `retain` keeps it from being freed. */
+  allocated(device: Device, storage: Storage, handle: StorageHandle): void;
+  /** A tensor is about to be used by a kernel. */
+  seen(storage: Storage, handle: StorageHandle): void;
+  /** Host values were copied into a storage. */
+  wrote(device: Device, storage: Storage, byteOffset: number, data: ArrayBufferView): void;
+  /** A kernel was run. */
+  ran(device: Device, kernel: Kernel, inputs: readonly View[], outputs: readonly View[], scalars: readonly Scalar[]): void;
+  /** A leaf's gradient is about to be replaced. */
+  adopted(leaf: Tensor): void;
+  /** Something was done on the host that each replay must do again. */
+  host(action: () => void): void;
+}
+
+/** A storage as the recorder sees it. */
+export interface StorageHandle {
+  readonly isLive: boolean;
+  retain(): void;
+  release(): void;
+}
+
+let recorder: Recorder | undefined;
+
+/** What is listening, if anything. */
+export function currentRecorder(): Recorder | undefined {
+  return recorder;
+}
+
+/** Runs `body` while `listener` listens. */
+export function withRecorder<T>(listener: Recorder, body: () => T): T {
+  if (recorder !== undefined) throw new CaptureError("Cannot compile inside a compiled step: call the inner function as it is");
+  recorder = listener;
+  try {
+    return body();
+  } finally {
+    recorder = undefined;
+  }
+}
+
+/**
+ * Does something on the host that belongs to a step, such as counting it: now, and again at each replay of a compiled step.
+ */
+export function eachStep(action: () => void): void {
+  action();
+  recorder?.host(action);
+}
+
+/**
+ * Refuses what a compiled step cannot do.
+ *
+ * @throws CaptureError while a step is being captured.
+ */
+export function refuseInCapture(what: string, remedy: string): void {
+  if (recorder !== undefined) throw new CaptureError(`Cannot ${what} inside a compiled step: ${remedy}`);
+}
+
+/** The numbers as they are now. */
+export function resolveScalars(scalars: readonly Scalar[]): readonly number[] {
+  for (const value of scalars) {
+    if (typeof value === "function") return scalars.map((entry) => typeof entry === "function" ? entry() : entry);
+  }
+  return scalars as readonly number[];
+}
+
+/** Runs a kernel, and tells whoever is listening. */
+export function runKernel(
+  device: Device,
+  kernel: Kernel,
+  inputs: readonly View[],
+  outputs: readonly View[],
+  scalars: readonly Scalar[] = [],
+): void {
+  device.backend.run(kernel, inputs, outputs, resolveScalars(scalars));
+  recorder?.ran(device, kernel, inputs, outputs, scalars);
+}

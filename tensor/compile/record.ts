@@ -1,0 +1,109 @@
+/**
+ * The records of a captured step: kernels, writes and host actions on numbered buffers.
+ *
+ * @module
+ */
+import type { Recorder, Scalar, StorageHandle } from "../capture.ts";
+import type { Device } from "../device.ts";
+import type { Kernel, Storage, View } from "../kernel.ts";
+import type { Tensor } from "../tensor.ts";
+
+/** A view of a numbered buffer. */
+export interface Operand {
+  readonly buffer: number;
+  readonly view: Omit<View, "storage">;
+}
+
+/** A kernel call. */
+export interface KernelRecord {
+  readonly kind: "kernel";
+  readonly kernel: Kernel;
+  readonly inputs: readonly Operand[];
+  readonly outputs: readonly Operand[];
+  readonly scalars: readonly Scalar[];
+}
+
+/** Host values that go into a buffer. */
+export interface WriteRecord {
+  readonly kind: "write";
+  readonly buffer: number;
+  readonly byteOffset: number;
+  readonly data: Uint8Array;
+}
+
+/** Something done on the host. */
+export interface HostRecord {
+  readonly kind: "host";
+  readonly action: () => void;
+}
+
+/** One record of a step. */
+export type Entry = KernelRecord | WriteRecord | HostRecord;
+
+/** A buffer of a step, by its number. */
+export interface BufferNote {
+  /** The storage it had while the step ran eagerly. */
+  readonly storage: Storage;
+  /** Whether the step itself made it. */
+  readonly inside: boolean;
+  /** Who counts its users; known for every buffer that a tensor stands for. */
+  handle: StorageHandle | undefined;
+}
+
+/** Listens to one step on one device. */
+export class Recording implements Recorder {
+  /** What was overheard, in order. */
+  readonly entries: Entry[] = [];
+  /** The buffers by number. */
+  readonly buffers: BufferNote[] = [];
+  /** The leaves whose gradients were replaced. */
+  readonly leaves: Set<Tensor> = new Set();
+  /** The device of the first kernel. */
+  device: Device | undefined;
+  // A backend may hand a freed storage out again, so the newest number counts.
+  readonly #numbers: Map<Storage, number> = new Map();
+
+  /** A storage was taken. */
+  allocated(_device: Device, storage: Storage, handle: StorageHandle): void {
+    this.#numbers.set(storage, this.buffers.push({ storage, inside: true, handle }) - 1);
+  }
+
+  /** A tensor is about to be used. */
+  seen(storage: Storage, handle: StorageHandle): void {
+    this.buffers[this.#numberOf(storage)]!.handle ??= handle;
+  }
+
+  /** Host values were copied in. */
+  wrote(_device: Device, storage: Storage, byteOffset: number, data: ArrayBufferView): void {
+    const copy = new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
+    this.entries.push({ kind: "write", buffer: this.#numberOf(storage), byteOffset, data: copy });
+  }
+
+  /** A kernel was run. */
+  ran(device: Device, kernel: Kernel, inputs: readonly View[], outputs: readonly View[], scalars: readonly Scalar[]): void {
+    this.device ??= device;
+    const operand = ({ storage, ...view }: View): Operand => ({ buffer: this.#numberOf(storage), view });
+    this.entries.push({ kind: "kernel", kernel, inputs: inputs.map(operand), outputs: outputs.map(operand), scalars: [...scalars] });
+  }
+
+  /** A leaf's gradient is about to be replaced. */
+  adopted(leaf: Tensor): void {
+    this.leaves.add(leaf);
+  }
+
+  /** Something was done on the host. */
+  host(action: () => void): void {
+    this.entries.push({ kind: "host", action });
+  }
+
+  /** The number of a storage now. */
+  numberOf(storage: Storage): number | undefined {
+    return this.#numbers.get(storage);
+  }
+
+  #numberOf(storage: Storage): number {
+    let number = this.#numbers.get(storage);
+    if (number === undefined) this.#numbers.set(storage, number = this.buffers.push({ storage, inside: false, handle: undefined }) - 1);
+    return number;
+  }
+}
