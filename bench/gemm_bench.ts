@@ -74,7 +74,7 @@ benchMatmul(1, 784, 512);
 benchMatmul(1, 784, 512, "b transposed");
 benchConv([64, 1, 28, 28], 32, 3);
 benchConv([64, 32, 14, 14], 64, 3);
-benchConv([32, 16, 32, 32], 16, 3);
+benchConv([32, 16, 32, 32], 32, 3);
 benchConv([16, 64, 32, 32], 128, 3, 2);
 benchConv([16, 256, 8, 8], 256, 1);
 
