@@ -27,22 +27,27 @@ export interface ConvLayerOptions extends LayerOptions {
 }
 
 /** The geometry that stays after construction. */
-interface Geometry {
+export interface ConvGeometry {
+  /** How far the window moves. */
   readonly stride: PerDim;
+  /** Zeros on both sides. */
   readonly padding: PerDim;
+  /** The distance between window elements. */
   readonly dilation: PerDim;
+  /** The number of groups that channels are split into. */
   readonly groups: number;
 }
 
 /** What convolution layers of one and two dims share: weight [out, in / groups, ...kernel] and bias [out], uniform in ±1/√fanIn. */
-abstract class Conv extends Module {
+export abstract class Conv extends Module {
   /** [out, in / groups, ...kernel]. */
   readonly weight: Tensor;
   /** [out], or null. */
   readonly bias: Tensor | null;
   /** How the window moves. */
-  protected readonly geometry: Geometry;
+  protected readonly geometry: ConvGeometry;
 
+  /** Makes the layer of one or two dims, for channels in and out. */
   constructor(dims: number, channels: readonly [number, number], options: ConvLayerOptions) {
     super();
     const [inChannels, outChannels] = channels;

@@ -133,7 +133,9 @@ export function calculateGain(nonlinearity: Nonlinearity, { a = 0.01 }: { readon
 
 /** How many values enter and leave one unit of a weight [out, in, ...kernel]. */
 export interface Fan {
+  /** Values that enter one unit. */
   readonly fanIn: number;
+  /** Values that one input reaches. */
   readonly fanOut: number;
 }
 

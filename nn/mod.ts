@@ -5,7 +5,7 @@
  */
 export { ELU, GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh } from "./activation.ts";
 export { Flatten, Identity, Sequential } from "./container.ts";
-export { Conv1d, Conv2d, type ConvLayerOptions } from "./conv.ts";
+export { Conv, Conv1d, Conv2d, type ConvGeometry, type ConvLayerOptions } from "./conv.ts";
 export { Dropout, dropout, type DropoutOptions } from "./dropout.ts";
 export { Embedding, embedding, type EmbeddingOptions } from "./embedding.ts";
 export * as init from "./init.ts";
@@ -16,6 +16,7 @@ export { MLP, type MLPOptions } from "./models/mlp.ts";
 export { BasicBlock, type BasicBlockOptions, ResNet18, type ResNet18Options } from "./models/resnet.ts";
 export { SmallCNN, type SmallCNNOptions } from "./models/small_cnn.ts";
 export {
+  BatchNorm,
   batchNorm,
   BatchNorm1d,
   BatchNorm2d,

@@ -21,7 +21,9 @@ export interface LoadOptions {
 
 /** What {@link Module.loadStateDict} found on one side only; both empty after a strict load. */
 export interface LoadResult {
+  /** What the module has and the dictionary has not. */
   readonly missing: readonly string[];
+  /** What the dictionary has and the module has not. */
   readonly unexpected: readonly string[];
 }
 

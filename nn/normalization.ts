@@ -122,7 +122,7 @@ export interface BatchNormLayerOptions extends LayerOptions {
 }
 
 /** What batch norms of all ranks share. */
-abstract class BatchNorm extends Module {
+export abstract class BatchNorm extends Module {
   /** [C], ones at the start, or null. */
   readonly weight: Tensor | null;
   /** [C], zeros at the start, or null. */
@@ -139,6 +139,7 @@ abstract class BatchNorm extends Module {
   readonly momentum: number | null;
   readonly #ranks: readonly number[];
 
+  /** Makes the layer for C = `features` and inputs of the given numbers of dims. */
   constructor(features: number, ranks: readonly number[], options: BatchNormLayerOptions) {
     super();
     checkCounts("BatchNorm", { features });

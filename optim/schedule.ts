@@ -8,6 +8,7 @@ import { ArgumentError } from "../tensor/errors.ts";
 
 /** What a schedule changes: an optimizer, or anything that has groups with a rate. */
 export interface Scheduled {
+  /** The rate in force and the one at the start, per group. */
   readonly groups: readonly { lr: number; initialLr?: number }[];
 }
 
@@ -16,6 +17,7 @@ export type Rate = (base: number, step: number) => number;
 
 /** All that is needed to go on from where a schedule was. */
 export interface ScheduleState {
+  /** How many steps the schedule has taken. */
   readonly steps: number;
 }
 
