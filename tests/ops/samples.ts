@@ -1,0 +1,89 @@
+/**
+ * One table of samples per operation, method, function and loss. It is typed by what the library exports: something new without samples
+ * does not compile.
+ *
+ * @module
+ */
+import type * as functions from "../../tensor/functions.ts";
+import type * as losses from "../../losses/mod.ts";
+import type { Sorted, Tensor } from "../../tensor/mod.ts";
+import type * as binary from "../../tensor/ops/binary.ts";
+import type * as indexing from "../../tensor/ops/index.ts";
+import type * as products from "../../tensor/ops/matmul.ts";
+import type * as pairs from "../../tensor/ops/pairs.ts";
+import type * as random from "../../tensor/ops/random.ts";
+import type * as reduction from "../../tensor/ops/reduce.ts";
+import type * as shaping from "../../tensor/ops/shape.ts";
+import type * as rows from "../../tensor/ops/softmax.ts";
+import type * as unary from "../../tensor/ops/unary.ts";
+import type { OpsOf, Sample, Samples, TensorFunctionsOf } from "./sample.ts";
+import { binarySamples, elementwiseMethodSamples, unarySamples } from "./samples/elementwise.ts";
+import { lossSamples } from "./samples/losses.ts";
+import { functionSamples, pairSamples, productSamples } from "./samples/products.ts";
+import { reduceMethodSamples, reduceSamples, rowSamples } from "./samples/reductions.ts";
+import { indexSamples, randomSamples, shapeMethodSamples, shapeSamples } from "./samples/shapes.ts";
+
+/** Every declared operation. */
+export type OpName =
+  | OpsOf<typeof unary>
+  | OpsOf<typeof binary>
+  | OpsOf<typeof reduction>
+  | OpsOf<typeof rows>
+  | OpsOf<typeof products>
+  | OpsOf<typeof shaping>
+  | OpsOf<typeof indexing>
+  | OpsOf<typeof random>
+  | OpsOf<typeof pairs>;
+
+/** Methods that compute no function of the values: what is recorded, where it lives, and writes in place; see tests/autograd and tests/tensor. */
+type Bookkeeping =
+  | "requiresGrad_"
+  | "detach"
+  | "retainGrad"
+  | "savedAlias"
+  | "add_"
+  | "sub_"
+  | "mul_"
+  | "div_"
+  | "copy_"
+  | "fill_"
+  | "zero_";
+
+/** Every method of a tensor that gives tensors. */
+type MethodName = Exclude<
+  { [Name in keyof Tensor]: Tensor[Name] extends (...args: never[]) => Tensor | Tensor[] | Sorted ? Name : never }[keyof Tensor],
+  Bookkeeping
+>;
+
+/** Everything that has samples. */
+export type SampleName = OpName | MethodName | TensorFunctionsOf<typeof functions> | TensorFunctionsOf<typeof losses> | "stack";
+
+/** The samples of everything. */
+export const samples: Samples<SampleName> = {
+  ...unarySamples,
+  ...binarySamples,
+  ...elementwiseMethodSamples,
+  ...reduceSamples,
+  ...reduceMethodSamples,
+  ...rowSamples,
+  ...productSamples,
+  ...pairSamples,
+  ...functionSamples,
+  ...shapeSamples,
+  ...shapeMethodSamples,
+  ...indexSamples,
+  ...randomSamples,
+  ...lossSamples,
+};
+
+/** The names that have samples, each once where two share them. */
+export const sampleNames: readonly SampleName[] = namesOnce();
+
+function namesOnce(): SampleName[] {
+  const seen = new Set<readonly Sample[]>();
+  return (Object.keys(samples) as SampleName[]).filter((name) => {
+    const known = seen.has(samples[name]);
+    seen.add(samples[name]);
+    return !known;
+  });
+}

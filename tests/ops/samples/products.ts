@@ -1,0 +1,128 @@
+/**
+ * Samples of matrix products, convolution, pooling and pairs.
+ *
+ * @module
+ */
+import {
+  adaptiveAvgPool2d,
+  avgPool2d,
+  conv1d,
+  conv2d,
+  type ConvOptions,
+  linear,
+  maxPool2d,
+  pairLogSumExp,
+  type Tensor,
+} from "../../../tensor/mod.ts";
+import type * as functions from "../../../tensor/functions.ts";
+import type * as products from "../../../tensor/ops/matmul.ts";
+import type * as pairs from "../../../tensor/ops/pairs.ts";
+import { type OpsOf, real, type Sample, type Samples, type TensorFunctionsOf, whole } from "../sample.ts";
+import { rowSamples } from "./reductions.ts";
+
+function matmul(a: readonly number[], b: readonly number[]): Sample {
+  return { inputs: [real(a), real(b, { seed: 1 })], run: (x, y) => x.matmul(y!) };
+}
+
+function conv2dSample(x: readonly number[], weight: readonly number[], options: ConvOptions = {}): Sample {
+  const inputs = [real(x), real(weight, { seed: 1 }), real([weight[0]!], { seed: 2 })];
+  return { inputs, run: (input, kernel, bias) => conv2d(input, kernel!, { ...options, bias: bias! }) };
+}
+
+const convolutions: Sample[] = [
+  conv2dSample([1, 2, 4, 4], [2, 2, 3, 3], { padding: 1 }),
+  conv2dSample([2, 2, 5, 4], [2, 1, 3, 2], { stride: [2, 1], padding: [1, 0], groups: 2 }),
+  conv2dSample([1, 1, 5, 5], [2, 1, 2, 2], { dilation: 2 }),
+  conv2dSample([1, 3, 3, 3], [2, 3, 1, 1]),
+  { inputs: [real([1, 2, 4, 4]), real([2, 2, 2, 2], { seed: 1 })], run: (x, weight) => conv2d(x, weight!, { stride: 3 }) },
+  conv2dSample([0, 1, 3, 3], [2, 1, 2, 2]),
+];
+
+const linears: Sample[] = [
+  {
+    inputs: [real([3, 4]), real([2, 4], { seed: 1 }), real([2], { seed: 2 })],
+    run: (x, weight, bias) => linear(x, weight!, { bias: bias! }),
+  },
+  {
+    inputs: [real([2, 2, 3]), real([2, 3], { seed: 1 }), real([2], { seed: 2 })],
+    run: (x, weight, bias) => linear(x, weight!, { bias: bias! }),
+  },
+  { inputs: [real([3, 4]), real([2, 4], { seed: 1 })], run: (x, weight) => linear(x, weight!) },
+  { inputs: [real([4]), real([2, 4], { seed: 1 }), real([2])], run: (x, weight, bias) => linear(x, weight!, { bias: bias! }) },
+];
+
+const maxPools: Sample[] = [
+  { inputs: [real([1, 2, 4, 4])], run: (x) => maxPool2d(x, 2) },
+  { inputs: [real([2, 1, 5, 6])], run: (x) => maxPool2d(x, 3, { stride: 2, padding: 1 }) },
+  { inputs: [real([1, 1, 5, 5])], run: (x) => maxPool2d(x, 2, { ceilMode: true }) },
+  { inputs: [real([1, 1, 5, 5])], run: (x) => maxPool2d(x, [2, 3], { stride: [1, 2], dilation: [2, 1] }) },
+];
+
+const avgPools: Sample[] = [
+  { inputs: [real([1, 2, 4, 4])], run: (x) => avgPool2d(x, 2) },
+  { inputs: [real([2, 1, 5, 6])], run: (x) => avgPool2d(x, 3, { stride: 2, padding: 1 }) },
+  { inputs: [real([1, 1, 5, 5])], run: (x) => avgPool2d(x, 3, { stride: 2, padding: 1, countIncludePad: false }) },
+  { inputs: [real([1, 1, 5, 5])], run: (x) => avgPool2d(x, 2, { ceilMode: true }) },
+];
+
+export const productSamples: Samples<OpsOf<typeof products>> = {
+  matmul: [
+    matmul([2, 3], [3, 4]),
+    matmul([3], [3]),
+    matmul([2, 3], [3]),
+    matmul([3], [3, 2]),
+    matmul([2, 2, 3], [3, 2]),
+    matmul([2, 2, 3], [2, 3, 2]),
+    matmul([2, 1, 2, 3], [3, 3, 2]),
+    matmul([2, 3], [2, 3, 2]),
+    matmul([0, 3], [3, 2]),
+    matmul([2, 0], [0, 3]),
+    { inputs: [real([3, 2]), real([4, 3], { seed: 1 })], run: (a, b) => a.mT.matmul(b!.mT) },
+  ],
+  linear: linears,
+  conv: convolutions,
+  maxPool: maxPools,
+  avgPool: avgPools,
+};
+
+/** Streamed pairs exist in float32 only; their gradients are held against the composed definition in `pairs_test.ts`. */
+export const pairSamples: Samples<OpsOf<typeof pairs>> = {
+  pairLogSumExp: [
+    {
+      inputs: [real([4, 3]), real([5, 3], { seed: 1 })],
+      run: (a, b) => pairLogSumExp(a, b!, { scale: 2 }),
+      only: "float32",
+    },
+    {
+      inputs: [real([4, 3]), real([4, 3], { seed: 1 })],
+      run: (a, b) => pairLogSumExp(a, b!, { scale: 2, excludeDiagonal: true }),
+      only: "float32",
+    },
+    {
+      inputs: [real([3, 2]), real([4, 2], { seed: 1 }), whole([3], [0, 1, 1]), whole([4], [1, 0, 1, 0])],
+      run: (a, b, rows, columns) => pairLogSumExp(a, b!, { scale: 1, labels: [rows!, columns!] }),
+      only: "float32",
+    },
+  ],
+};
+
+export const functionSamples: Samples<TensorFunctionsOf<typeof functions>> = {
+  linear: linears,
+  conv1d: [
+    { inputs: [real([2, 2, 5]), real([3, 2, 3], { seed: 1 })], run: (x, weight) => conv1d(x, weight!, { padding: 1 }) },
+    {
+      inputs: [real([1, 4, 6]), real([2, 2, 2], { seed: 1 }), real([2], { seed: 2 })],
+      run: (x, weight, bias) => conv1d(x, weight!, { bias: bias!, stride: 2, dilation: 2, groups: 2 }),
+    },
+  ],
+  conv2d: convolutions,
+  maxPool2d: maxPools,
+  avgPool2d: avgPools,
+  adaptiveAvgPool2d: [
+    { inputs: [real([1, 2, 4, 4])], run: (x) => adaptiveAvgPool2d(x, 1) },
+    { inputs: [real([1, 2, 4, 6])], run: (x) => adaptiveAvgPool2d(x, [2, 3]) },
+    { inputs: [real([1, 1, 5, 4])], run: (x: Tensor) => adaptiveAvgPool2d(x, [3, 3]) },
+  ],
+  normalize: rowSamples.normalize,
+  pairLogSumExp: pairSamples.pairLogSumExp,
+};
