@@ -39,7 +39,7 @@ export interface Place {
 }
 
 /** Samples and prototypes in the plane. */
-export interface Embedding {
+export interface EmbeddingPlot {
   readonly classes: readonly string[];
   readonly points: readonly Place[];
   readonly prototypes: readonly Place[];
@@ -150,7 +150,7 @@ function clip(name: string): string {
 }
 
 /** Draws samples as dots and prototypes as named rings, both in their class's colour; both axes have the same scale. */
-export function drawEmbedding({ classes, points, prototypes }: Embedding): string {
+export function drawEmbedding({ classes, points, prototypes }: EmbeddingPlot): string {
   const all = [...points, ...prototypes];
   if (all.length === 0) return "";
   const side = 560;

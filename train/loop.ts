@@ -12,7 +12,7 @@ import { scope, Tensor } from "../tensor/mod.ts";
 import { RunningMean } from "./metrics.ts";
 
 /** What one step computes: the loss that is differentiated, and other numbers that are averaged and shown. */
-export interface StepResult {
+export interface TrainingStepResult {
   /** One number. */
   readonly loss: Tensor;
   /** One number each, means over the batch. */
@@ -20,7 +20,7 @@ export interface StepResult {
 }
 
 /** Computes a batch's loss; what it makes is freed after the step. */
-export type Step = (batch: Batch) => Tensor | StepResult;
+export type TrainingStep = (batch: Batch) => Tensor | TrainingStepResult;
 
 /** Where a run is: what {@link fit} goes on from. */
 export interface Position {
@@ -120,7 +120,7 @@ export class DivergenceError extends Error {
  * assert(losses.at(-1)! < 1e-3);
  * ```
  */
-export async function fit(step: Step, options: FitOptions): Promise<FitResult> {
+export async function fit(step: TrainingStep, options: FitOptions): Promise<FitResult> {
   const { loader, epochs, signal, maxSteps = Infinity, logEvery = 10, from = beginning } = options;
   checkOptions(options);
   using means = new RunningMean();
@@ -154,7 +154,7 @@ export async function fit(step: Step, options: FitOptions): Promise<FitResult> {
 }
 
 /** One step. Its scope frees all that was made, but for gradients, optimizer state and the means. */
-function train(step: Step, batch: Batch, means: RunningMean, { optimizer, schedule, beforeUpdate }: FitOptions): void {
+function train(step: TrainingStep, batch: Batch, means: RunningMean, { optimizer, schedule, beforeUpdate }: FitOptions): void {
   using _ = scope();
   optimizer.zeroGrad();
   const { loss, metrics } = resultOf(step(batch));
@@ -165,7 +165,7 @@ function train(step: Step, batch: Batch, means: RunningMean, { optimizer, schedu
   means.add({ loss, ...metrics }, { weight: batch.size });
 }
 
-function resultOf(result: Tensor | StepResult): StepResult {
+function resultOf(result: Tensor | TrainingStepResult): TrainingStepResult {
   return result instanceof Tensor ? { loss: result } : result;
 }
 
@@ -198,7 +198,7 @@ export interface EvaluateOptions {
  * @param step Computes the loss of a batch, and metrics if wanted.
  * @returns The means of the loss (as `loss`) and of each metric; nothing for an empty loader.
  */
-export async function evaluate(step: Step, { loader, modules = [] }: EvaluateOptions): Promise<Record<string, number>> {
+export async function evaluate(step: TrainingStep, { loader, modules = [] }: EvaluateOptions): Promise<Record<string, number>> {
   using means = new RunningMean();
   const before = modules.map((module) => module.training);
   for (const module of modules) module.eval();
@@ -214,7 +214,7 @@ export async function evaluate(step: Step, { loader, modules = [] }: EvaluateOpt
   }
 }
 
-function evaluateBatch(step: Step, batch: Batch, means: RunningMean): void {
+function evaluateBatch(step: TrainingStep, batch: Batch, means: RunningMean): void {
   using _ = scope();
   noGrad(() => {
     const { loss, metrics } = resultOf(step(batch));

@@ -3,7 +3,7 @@
  *
  * @module
  */
-export type { Confusion, Curve, Embedding, Place, Series } from "./charts.ts";
+export type { Confusion, Curve, EmbeddingPlot, Place, Series } from "./charts.ts";
 export { type Checkpoint, hasCheckpoint, type Json, loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
 export { type Components, principalComponents, project } from "./components.ts";
 export {
@@ -15,9 +15,9 @@ export {
   type FitOptions,
   type FitResult,
   type Position,
-  type Step,
-  type StepResult,
   type TrainingLog,
+  type TrainingStep,
+  type TrainingStepResult,
 } from "./loop.ts";
 export { accuracy, confusionMatrix, RunningMean, topKAccuracy } from "./metrics.ts";
 export { formatDuration, Progress, type ProgressTarget, type ProgressUpdate, standardError } from "./progress.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Confusion, type Curve, drawConfusion, drawCurve, drawEmbedding, type Embedding, escapeHtml } from "./charts.ts";
+import { type Confusion, type Curve, drawConfusion, drawCurve, drawEmbedding, type EmbeddingPlot, escapeHtml } from "./charts.ts";
 
 /** A name and what stands beside it. */
 export type Row = readonly [name: string, value: string];
@@ -17,7 +17,7 @@ export interface Report {
   readonly figures: readonly Row[];
   readonly curves?: readonly Curve[];
   readonly confusion?: Confusion;
-  readonly embedding?: Embedding & { readonly caption: string };
+  readonly embedding?: EmbeddingPlot & { readonly caption: string };
   /** The settings of the run. */
   readonly settings: readonly Row[];
 }
@@ -74,7 +74,7 @@ function row(name: string, value: string): string {
 }
 
 /** Needed only where names do not fit into the rings. */
-function legend({ classes }: Embedding): string {
+function legend({ classes }: EmbeddingPlot): string {
   if (classes.length > 30 || classes.every((name) => name.length <= 2)) return "";
   const items = classes.map((name, label) => {
     const hue = `--hue:${(25 + (label * 360) / classes.length) % 360};--shade:${label % 2}`;
