@@ -168,6 +168,45 @@ const normalizeBackward: KernelOp<NormalizeAttributes> = {
     ]),
 };
 
+/**
+ * All gradients in one kernel where the factor w is one number per row, as in batch norm, on (dy, x, mean, variance, w): db = Σ dy,
+ * dw = Σ dy x̂ and dx = r w (dy - db / n - x̂ dw / n).
+ */
+const rowsBackwardKernels = memoize((dtype: DType, reduced: number): RowKernel => {
+  const computed = computeType(dtype);
+  const dy = input(0, dtype);
+  const scale = apply("rsqrt", apply("add", input(3, dtype), scalar(1, computed)));
+  const normal = apply("mul", apply("sub", input(1, dtype), input(2, dtype)), scale);
+  const count = scalar(0, computed);
+  const [db, dw] = [result(0, computed), result(1, computed)];
+  const centred = apply("sub", apply("sub", dy, apply("div", db, count)), apply("mul", normal, apply("div", dw, count)));
+  return rowKernel(
+    reduced,
+    [{ combine: "sum", expr: expression([dy]) }, { combine: "sum", expr: expression([apply("mul", dy, normal)]) }],
+    [
+      { per: "element", expr: expression([cast(apply("mul", apply("mul", scale, input(4, dtype)), centred), dtype)]) },
+      { per: "row", expr: expression([cast(dw, dtype)]) },
+      { per: "row", expr: expression([cast(db, dtype)]) },
+    ],
+  );
+});
+
+const normalizeRowsBackward: KernelOp<NormalizeAttributes> = {
+  kind: "kernel",
+  name: "normalizeRowsBackward",
+  // As above.
+  vjp: null,
+  infer: ([dy, , mean]) => [dy!, mean!, mean!],
+  launch: (inputs, outputs, { dims, epsilon }) =>
+    rowLaunch(rowsBackwardKernels(inputs[0]!.dtype, dims.length), inputs, outputs, dims, [rowLength(inputs[0]!, dims), epsilon]),
+};
+
+/** Whether a factor that is broadcast to x is one number per row, and differs from row to row. */
+function isPerRow(w: Meta, x: Meta, dims: readonly number[]): boolean {
+  return w.dtype === x.dtype && w.shape.length === x.shape.length &&
+    w.shape.every((size, dim) => size === (dims.includes(dim) ? 1 : x.shape[dim]));
+}
+
 function rowLength({ shape }: Meta, dims: readonly number[]): number {
   return sizeOf(dims.map((dim) => shape[dim]!));
 }
@@ -188,6 +227,9 @@ export const normalize: KernelOp<NormalizeAttributes> = {
   },
   vjp: ({ dy, x, y, inputs, needs, attributes, apply: run }) => {
     const w: Tensor | undefined = inputs.length > 1 ? x(1) : undefined;
+    if (w !== undefined && isPerRow(w, inputs[0]!, attributes.dims)) {
+      return run(normalizeRowsBackward, [dy, x(0), y(1), y(2), w], attributes);
+    }
     const g = w === undefined ? dy : dy.mul(w);
     const dx = needs(0) ? run(normalizeBackward, [g, x(0), y(1), y(2)], attributes)[0]! : null;
     if (w === undefined) return [dx];
