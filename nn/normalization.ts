@@ -6,13 +6,14 @@
 import { noGrad } from "../autograd/tape.ts";
 import { computeType, type DType } from "../tensor/dtype.ts";
 import { ArgumentError, formatShapes, ShapeError } from "../tensor/errors.ts";
-import { apply, cast, input, scalar } from "../tensor/expr.ts";
+import { apply as op, cast, input, scalar } from "../tensor/expr.ts";
 import { normalize } from "../tensor/functions.ts";
 import type { MapKernel } from "../tensor/kernel.ts";
 import { memoize } from "../tensor/op.ts";
 import { tidy } from "../tensor/scope.ts";
 import { sizeOf } from "../tensor/shape.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { normalizeBy } from "../tensor/ops/normalize_by.ts";
+import { apply, type Tensor } from "../tensor/tensor.ts";
 import { updateInPlace, updateKernel } from "../tensor/update.ts";
 import { ones } from "./init.ts";
 import { buffer, Module, parameter } from "./module.ts";
@@ -85,11 +86,11 @@ function normalizeWith(
   }
   const along = x.shape.map((_, dim) => dim === 1 ? x.shape[1]! : 1);
   return tidy(() => {
-    const scale = runningVar.add(eps).rsqrt();
-    const weighted = weight === null ? scale : scale.mul(weight);
-    // The mean is taken off first: folding it into the bias would lose digits where it is large against the deviation.
-    const y = x.sub(runningMean.reshape(along)).mul(weighted.reshape(along));
-    return bias === null ? y : y.add(bias.reshape(along));
+    const statistics = [runningMean.reshape(along), runningVar.reshape(along)];
+    const affine = weight !== null || bias !== null
+      ? [(weight ?? runningMean.onesLike()).reshape(along), (bias ?? runningMean.zerosLike()).reshape(along)]
+      : [];
+    return apply(normalizeBy, [x, ...statistics, ...affine].map((part) => part.to(x.dtype)), { epsilon: eps })[0]!;
   });
 }
 
@@ -99,10 +100,10 @@ const runningKernels = memoize((key: string): MapKernel => {
   const computed = computeType(dtype);
   const blend = (slot: number) =>
     cast(
-      apply(
+      op(
         "add",
-        apply("mul", scalar(0, computed), input(slot, dtype)),
-        apply("mul", scalar(1 + slot, computed), cast(input(2 + slot, batchType), computed)),
+        op("mul", scalar(0, computed), input(slot, dtype)),
+        op("mul", scalar(1 + slot, computed), cast(input(2 + slot, batchType), computed)),
       ),
       dtype,
     );
