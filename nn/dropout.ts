@@ -5,7 +5,7 @@
  */
 import { ArgumentError } from "../tensor/errors.ts";
 import { dropout as dropoutOp } from "../tensor/ops/dropout.ts";
-import { defaultGenerator, type Generator } from "../tensor/random.ts";
+import { defaultGenerator, drawKey, type Generator } from "../tensor/random.ts";
 import { apply, type Tensor } from "../tensor/tensor.ts";
 import { Module } from "./module.ts";
 
@@ -34,7 +34,7 @@ export interface DropoutOptions {
  */
 export function dropout(x: Tensor, { p = 0.5, generator = defaultGenerator }: DropoutOptions = {}): Tensor {
   checkProbability(p);
-  return p === 0 ? x.alias() : apply(dropoutOp, [x], { key: generator.nextKey(), probability: p })[0]!;
+  return p === 0 ? x.alias() : apply(dropoutOp, [x], { key: drawKey(generator), probability: p })[0]!;
 }
 
 /** Dropout in training, nothing in evaluation; see {@link dropout}. */

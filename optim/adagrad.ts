@@ -54,12 +54,14 @@ export class Adagrad extends Optimizer<AdagradOptions> {
 
   /** Updates one parameter by one kernel. */
   protected override update(parameter: Tensor, gradient: Tensor, group: ParameterGroup<AdagradOptions>, state: ParameterState): void {
-    const { lr, lrDecay = 0, weightDecay = 0, initialAccumulatorValue = 0, eps = 1e-10, maximize = false } = group;
-    const sum = this.stateTensor(parameter, state, "sum", initialAccumulatorValue);
+    const sum = this.stateTensor(parameter, state, "sum", group.initialAccumulatorValue ?? 0);
     updateInPlace(kernels(`${parameter.dtype} ${gradient.dtype}`), {
       inputs: [parameter, gradient, sum],
       targets: [parameter, sum],
-      scalars: [lr / (1 + (state.step - 1) * lrDecay), maximize ? -1 : 1, weightDecay, eps],
+      scalars: () => {
+        const { lr, lrDecay = 0, weightDecay = 0, eps = 1e-10, maximize = false } = group;
+        return [lr / (1 + (state.step - 1) * lrDecay), maximize ? -1 : 1, weightDecay, eps];
+      },
     });
   }
 }

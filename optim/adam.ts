@@ -69,35 +69,24 @@ export class Adam extends Optimizer<AdamOptions> {
 
   /** Updates one parameter by one kernel. */
   protected override update(parameter: Tensor, gradient: Tensor, group: ParameterGroup<AdamOptions>, state: ParameterState): void {
-    const { weightDecay = 0 } = group;
-    this.moments(parameter, gradient, group, state, { inGradient: weightDecay, shrink: 1 });
-  }
-
-  /** The step that Adam and AdamW share; `decay` says how much of the parameter is added to the gradient, and what is left of it. */
-  protected moments(
-    parameter: Tensor,
-    gradient: Tensor,
-    { lr, betas: [beta1, beta2] = defaultBetas, eps = 1e-8, amsgrad = false, maximize = false }: ParameterGroup<AdamOptions>,
-    state: ParameterState,
-    decay: { readonly inGradient: number; readonly shrink: number },
-  ): void {
+    const { amsgrad = false } = group;
     const moments = ["expAvg", "expAvgSq", ...(amsgrad ? ["maxExpAvgSq"] : [])].map((name) => this.stateTensor(parameter, state, name));
     updateInPlace(kernels(`${parameter.dtype} ${gradient.dtype} ${amsgrad}`), {
       inputs: [parameter, gradient, ...moments],
       targets: [parameter, ...moments],
-      scalars: [
-        lr / (1 - beta1 ** state.step),
-        Math.sqrt(1 - beta2 ** state.step),
-        eps,
-        beta1,
-        1 - beta1,
-        beta2,
-        1 - beta2,
-        maximize ? -1 : 1,
-        decay.inGradient,
-        decay.shrink,
-      ],
+      scalars: () => {
+        const { lr, betas: [beta1, beta2] = defaultBetas, eps = 1e-8, maximize = false } = group;
+        const { inGradient, shrink } = this.decay(group);
+        const rate = lr / (1 - beta1 ** state.step);
+        const correction = Math.sqrt(1 - beta2 ** state.step);
+        return [rate, correction, eps, beta1, 1 - beta1, beta2, 1 - beta2, maximize ? -1 : 1, inGradient, shrink];
+      },
     });
+  }
+
+  /** How much of the parameter is added to the gradient, and what is left of the parameter. */
+  protected decay({ weightDecay = 0 }: ParameterGroup<AdamOptions>): { readonly inGradient: number; readonly shrink: number } {
+    return { inGradient: weightDecay, shrink: 1 };
   }
 }
 
@@ -112,10 +101,11 @@ export class AdamW extends Adam {
     return "adamw";
   }
 
-  /** Updates one parameter by one kernel. */
-  protected override update(parameter: Tensor, gradient: Tensor, group: ParameterGroup<AdamOptions>, state: ParameterState): void {
-    const { lr, weightDecay = 0.01 } = group;
-    this.moments(parameter, gradient, group, state, { inGradient: 0, shrink: 1 - lr * weightDecay });
+  /** The part taken off the parameter. */
+  protected override decay(
+    { lr, weightDecay = 0.01 }: ParameterGroup<AdamOptions>,
+  ): { readonly inGradient: number; readonly shrink: number } {
+    return { inGradient: 0, shrink: 1 - lr * weightDecay };
   }
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 import { noGrad } from "../autograd/tape.ts";
+import { eachStep } from "../tensor/capture.ts";
 import { computeType } from "../tensor/dtype.ts";
 import { ArgumentError, DisposedError, formatShapes, GradientError, ShapeError } from "../tensor/errors.ts";
 import { keep } from "../tensor/scope.ts";
@@ -109,7 +110,7 @@ export abstract class Optimizer<Options extends OptimizerOptions = OptimizerOpti
           const gradient = parameter.grad;
           if (gradient === null) continue;
           const state = this.#stateOf(parameter);
-          state.step++;
+          eachStep(() => state.step++);
           this.update(parameter, gradient, group, state);
         }
       }

@@ -56,13 +56,16 @@ export class RMSprop extends Optimizer<RMSpropOptions> {
 
   /** Updates one parameter by one kernel. */
   protected override update(parameter: Tensor, gradient: Tensor, group: ParameterGroup<RMSpropOptions>, state: ParameterState): void {
-    const { lr, alpha = 0.99, eps = 1e-8, weightDecay = 0, momentum = 0, centered = false, maximize = false } = group;
+    const { momentum = 0, centered = false } = group;
     const names = ["squareAvg", ...(centered ? ["gradAvg"] : []), ...(momentum > 0 ? ["momentumBuffer"] : [])];
     const tensors = names.map((name) => this.stateTensor(parameter, state, name));
     updateInPlace(kernels(`${parameter.dtype} ${gradient.dtype} ${centered} ${momentum > 0}`), {
       inputs: [parameter, gradient, ...tensors],
       targets: [parameter, ...tensors],
-      scalars: [lr, maximize ? -1 : 1, weightDecay, alpha, 1 - alpha, eps, momentum],
+      scalars: () => {
+        const { lr, alpha = 0.99, eps = 1e-8, weightDecay = 0, maximize = false } = group;
+        return [lr, maximize ? -1 : 1, weightDecay, alpha, 1 - alpha, eps, group.momentum ?? 0];
+      },
     });
   }
 }

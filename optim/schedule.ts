@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { eachStep } from "../tensor/capture.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 
 /** What a schedule changes: an optimizer, or anything that has groups with a rate. */
@@ -57,8 +58,10 @@ export class Schedule {
 
   /** Goes one step on and sets the rate of every group. */
   step(): void {
-    this.#steps++;
-    this.#set();
+    eachStep(() => {
+      this.#steps++;
+      this.#set();
+    });
   }
 
   /** Where it is. */

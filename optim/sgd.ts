@@ -70,11 +70,11 @@ export class SGD extends Optimizer<SGDOptions> {
 
   /** Updates one parameter by one kernel. */
   protected override update(parameter: Tensor, gradient: Tensor, group: ParameterGroup<SGDOptions>, state: ParameterState): void {
-    const { lr, momentum = 0, dampening = 0, weightDecay = 0, nesterov = false, maximize = false } = group;
-    const sign = maximize ? -1 : 1;
+    const { momentum = 0, nesterov = false } = group;
+    const common = (): number[] => [group.lr, group.maximize ? -1 : 1, group.weightDecay ?? 0];
     if (momentum === 0) {
       const kernel = kernels(`${parameter.dtype} ${gradient.dtype} plain`);
-      updateInPlace(kernel, { inputs: [parameter, gradient], targets: [parameter], scalars: [lr, sign, weightDecay] });
+      updateInPlace(kernel, { inputs: [parameter, gradient], targets: [parameter], scalars: common });
       return;
     }
     // The first step takes the gradient whole, whatever the dampening.
@@ -83,7 +83,7 @@ export class SGD extends Optimizer<SGDOptions> {
     updateInPlace(kernels(`${parameter.dtype} ${gradient.dtype} ${nesterov ? "nesterov" : "momentum"}`), {
       inputs: [parameter, gradient, buffer],
       targets: [parameter, buffer],
-      scalars: [lr, sign, weightDecay, momentum, first ? 1 : 1 - dampening],
+      scalars: () => [...common(), group.momentum ?? 0, first ? 1 : 1 - (group.dampening ?? 0)],
     });
   }
 }

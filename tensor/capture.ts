@@ -9,10 +9,10 @@ import type { Kernel, Storage, View } from "./kernel.ts";
 import type { Tensor } from "./tensor.ts";
 
 /**
- * A number handed to a kernel: fixed, or a function that gives it anew at each replay (a learning rate, Adam's bias correction, a random
+ * The numbers handed to a kernel: fixed, or a function that gives them anew at each replay (a learning rate, Adam's bias correction, a random
  * key).
  */
-export type Scalar = number | (() => number);
+export type Scalars = readonly number[] | (() => readonly number[]);
 
 /** What listens while a step runs. */
 export interface Recorder {
@@ -23,7 +23,7 @@ export interface Recorder {
   /** Host values were copied into a storage. */
   wrote(device: Device, storage: Storage, byteOffset: number, data: ArrayBufferView): void;
   /** A kernel was run. */
-  ran(device: Device, kernel: Kernel, inputs: readonly View[], outputs: readonly View[], scalars: readonly Scalar[]): void;
+  ran(device: Device, kernel: Kernel, inputs: readonly View[], outputs: readonly View[], scalars: Scalars): void;
   /** A leaf's gradient is about to be replaced. */
   adopted(leaf: Tensor): void;
   /** Something was done on the host that each replay must do again. */
@@ -73,11 +73,8 @@ export function refuseInCapture(what: string, remedy: string): void {
 }
 
 /** The numbers as they are now. */
-export function resolveScalars(scalars: readonly Scalar[]): readonly number[] {
-  for (const value of scalars) {
-    if (typeof value === "function") return scalars.map((entry) => typeof entry === "function" ? entry() : entry);
-  }
-  return scalars as readonly number[];
+export function resolveScalars(scalars: Scalars): readonly number[] {
+  return typeof scalars === "function" ? scalars() : scalars;
 }
 
 /** Runs a kernel, and tells whoever is listening. */
@@ -86,7 +83,7 @@ export function runKernel(
   kernel: Kernel,
   inputs: readonly View[],
   outputs: readonly View[],
-  scalars: readonly Scalar[] = [],
+  scalars: Scalars = [],
 ): void {
   device.backend.run(kernel, inputs, outputs, resolveScalars(scalars));
   recorder?.ran(device, kernel, inputs, outputs, scalars);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Scalar } from "./capture.ts";
+import type { Scalars } from "./capture.ts";
 import type { DType } from "./dtype.ts";
 import type { Kernel, View } from "./kernel.ts";
 import type { Tensor } from "./tensor.ts";
@@ -20,7 +20,7 @@ export interface Launch {
   readonly inputs: readonly View[];
   readonly outputs: readonly View[];
   /** What fills the expressions' scalar slots. */
-  readonly scalars?: readonly Scalar[];
+  readonly scalars?: Scalars;
 }
 
 /** What a gradient rule may use. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { eachStep, refuseInCapture, type Scalar } from "./capture.ts";
+import { eachStep, refuseInCapture } from "./capture.ts";
 import { tensor, type TensorOptions } from "./create.ts";
 import { getDevice } from "./device.ts";
 import { ArgumentError } from "./errors.ts";
@@ -90,7 +90,7 @@ export function rand(shape: readonly number[], options: RandomOptions & { readon
   const { low = 0, high = 1 } = options;
   return finish(
     tidy(() => {
-      const unit = launch(random.uniform, { shape: checked(shape), key: deviceKey(options) }, options);
+      const unit = launch(random.uniform, { shape: checked(shape), key: drawKey(options.generator ?? defaultGenerator) }, options);
       return low === 0 && high === 1 ? unit : unit.mul(high - low).add(low);
     }),
     options,
@@ -123,7 +123,10 @@ export function randint(low: number, high: number, options: RandomOptions & { re
   if (!Number.isInteger(low) || !Number.isInteger(high) || span < 1 || low < -2147483648 || high > 2147483648) {
     throw new ArgumentError(`Cannot randint: whole low < high within 32 bits are needed, got ${low} and ${high}`);
   }
-  return finish(launch(random.integers, { shape: checked(options.shape), key: deviceKey(options), low, span }, options), options);
+  return finish(
+    launch(random.integers, { shape: checked(options.shape), key: drawKey(options.generator ?? defaultGenerator), low, span }, options),
+    options,
+  );
 }
 
 /** The int32 numbers 0 … n-1 in random order: positions sorted by random keys, made on the host. */
@@ -143,7 +146,11 @@ export function bernoulli(shape: readonly number[], options: RandomOptions & { r
   if (!(probability >= 0 && probability <= 1)) {
     throw new ArgumentError(`Cannot bernoulli: a probability from 0 to 1 is needed, got ${probability}`);
   }
-  const drawn = launch(random.bernoulli, { shape: checked(shape), key: deviceKey(options), probability }, options);
+  const drawn = launch(
+    random.bernoulli,
+    { shape: checked(shape), key: drawKey(options.generator ?? defaultGenerator), probability },
+    options,
+  );
   return options.dtype === undefined || options.dtype === "bool" ? drawn : finish(drawn, options);
 }
 
@@ -155,11 +162,11 @@ function keyOf({ generator = defaultGenerator }: RandomOptions): readonly [numbe
   return generator.nextKey();
 }
 
-/** The key as a kernel takes it: a new one at each replay of a compiled step. */
-function deviceKey({ generator = defaultGenerator }: RandomOptions): readonly [Scalar, Scalar] {
+/** Internal: the next key of a stream, drawn now and anew at each replay of a compiled step. */
+export function drawKey(generator: Generator): () => readonly [number, number] {
   let key: readonly [number, number] = [0, 0];
   eachStep(() => key = generator.nextKey());
-  return [() => key[0], () => key[1]];
+  return () => key;
 }
 
 function checked(shape: readonly number[]): readonly number[] {

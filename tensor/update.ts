@@ -4,7 +4,7 @@
  * @module
  */
 import { isGradEnabled } from "../autograd/tape.ts";
-import { runKernel, type Scalar } from "./capture.ts";
+import { runKernel, type Scalars } from "./capture.ts";
 import { DeviceError, formatShapes, GradientError, ShapeError } from "./errors.ts";
 import { expression, type Value } from "./expr.ts";
 import type { MapKernel } from "./kernel.ts";
@@ -19,7 +19,7 @@ export interface Update {
   /** What the kernel's outputs overwrite, all of one shape; they may be among the inputs. */
   readonly targets: readonly Tensor[];
   /** What fills the kernel's scalar slots: values that change from step to step without new code. */
-  readonly scalars?: readonly Scalar[];
+  readonly scalars?: Scalars;
 }
 
 /** Internal: makes the map kernel that stores one value per target. */

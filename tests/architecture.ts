@@ -31,6 +31,9 @@ export const reach: Readonly<Record<string, readonly string[]>> = {
 export const exceptions: Readonly<Record<string, readonly string[]>> = {
   // The tensor records itself on the tape and starts the walk back.
   "tensor/tensor.ts": ["autograd/tape.ts", "autograd/backward.ts"],
+  // Updates in place and replays ask whether recording is on, and run without it.
+  "tensor/update.ts": ["autograd/tape.ts"],
+  "tensor/compile.ts": ["autograd/tape.ts"],
   // The registry of devices is the one place that knows both backends by name.
   "tensor/device.ts": ["cpu/mod.ts", "gpu/mod.ts"],
   // A loss that owns prototypes is a module: it takes the base class, and no layer.

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { resolveScalars, type Scalars } from "../capture.ts";
 import { type Expr, expression, outputTypes, result, scalar, type Value } from "../expr.ts";
 import type { Kernel, MapKernel } from "../kernel.ts";
 import { sameShape } from "../shape.ts";
@@ -121,7 +122,7 @@ function unchangedBetween(list: readonly Entry[], from: number, at: number, prod
     if (entry.kind === "kernel" && entry.outputs.some(({ buffer }) => read.has(buffer))) return false;
   }
   // A host action in between may change a dynamic scalar that the producer reads.
-  if (!producer.scalars.some((value) => typeof value === "function")) return true;
+  if (typeof producer.scalars !== "function") return true;
   return !list.slice(from, at).some((entry) => entry.kind === "host" && entry !== removed);
 }
 
@@ -139,7 +140,7 @@ function inlineProducer(producer: KernelRecord, consumer: KernelRecord, buffer: 
   if (!aligned || ((kind === "matmul" || kind === "conv") && slots.some((slot) => slot < 2))) return undefined;
   const rest = consumer.inputs.map((operand, slot) => slots.includes(slot) ? undefined : operand);
   const { inputs, place } = mergeInputs(rest, producer.inputs, kind === "matmul" || kind === "conv");
-  const shift = consumer.scalars.length;
+  const shift = resolveScalars(consumer.scalars).length;
   const inlined = substitute(expr, { input: (slot) => place("added", slot), scalar: (slot) => slot + shift })[0]!;
   const rewrite = (target: Expr): Expr =>
     expression(substitute(target, {
@@ -149,7 +150,7 @@ function inlineProducer(producer: KernelRecord, consumer: KernelRecord, buffer: 
   if (producer.inputs.some((operand) => !safeBeside(operand, consumer))) return undefined;
   const kernel = rewriteKernel(consumer.kernel, rewrite);
   if (kernel === undefined || tooLarge(kernel, inputs.length + consumer.outputs.length)) return undefined;
-  return { ...consumer, kernel, inputs, scalars: [...consumer.scalars, ...producer.scalars] };
+  return { ...consumer, kernel, inputs, scalars: joinScalars(consumer.scalars, producer.scalars) };
 }
 
 /** Whether a kernel may read an operand: one that it overwrites only element by element. */
@@ -171,7 +172,7 @@ function absorbConsumer(producer: KernelRecord, consumer: KernelRecord, buffer: 
   if (others.some((operand) => operand.buffer === consumer.outputs[0]!.buffer)) return undefined;
   const added = consumer.inputs.map((operand, slot) => slots.includes(slot) ? undefined : operand);
   const { inputs, place } = mergeInputs(producer.inputs, added.map((operand) => operand ?? consumer.inputs[slots[0]!]!), true, slots);
-  const shift = producer.scalars.length;
+  const shift = resolveScalars(producer.scalars).length;
   const own = kernel.epilogue === undefined
     ? result(0, written.dtype)
     : substitute(kernel.epilogue, { input: (slot) => place("kept", slot), scalar: (slot) => slot })[0]!;
@@ -181,7 +182,7 @@ function absorbConsumer(producer: KernelRecord, consumer: KernelRecord, buffer: 
   }));
   const fused = { ...kernel, epilogue, key: `${withoutEpilogue(kernel)} + ${epilogue.key}` };
   if (tooLarge(fused, inputs.length + 1)) return undefined;
-  return { kind: "kernel", kernel: fused, inputs, outputs: consumer.outputs, scalars: [...producer.scalars, ...consumer.scalars] };
+  return { kind: "kernel", kernel: fused, inputs, outputs: consumer.outputs, scalars: joinScalars(producer.scalars, consumer.scalars) };
 }
 
 /** The key of a kernel as it was before its epilogue. */
@@ -285,6 +286,11 @@ export function expressionsOf(kernel: Kernel): Expr[] {
     default:
       return [];
   }
+}
+
+function joinScalars(first: Scalars, second: Scalars): Scalars {
+  if (typeof first !== "function" && typeof second !== "function") return [...first, ...second];
+  return () => [...resolveScalars(first), ...resolveScalars(second)];
 }
 
 interface Substitution {

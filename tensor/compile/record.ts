@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Recorder, Scalar, StorageHandle } from "../capture.ts";
+import type { Recorder, Scalars, StorageHandle } from "../capture.ts";
 import type { Device } from "../device.ts";
 import type { Kernel, Storage, View } from "../kernel.ts";
 import type { Tensor } from "../tensor.ts";
@@ -20,7 +20,7 @@ export interface KernelRecord {
   readonly kernel: Kernel;
   readonly inputs: readonly Operand[];
   readonly outputs: readonly Operand[];
-  readonly scalars: readonly Scalar[];
+  readonly scalars: Scalars;
 }
 
 /** Host values that go into a buffer. */
@@ -80,10 +80,10 @@ export class Recording implements Recorder {
   }
 
   /** A kernel was run. */
-  ran(device: Device, kernel: Kernel, inputs: readonly View[], outputs: readonly View[], scalars: readonly Scalar[]): void {
+  ran(device: Device, kernel: Kernel, inputs: readonly View[], outputs: readonly View[], scalars: Scalars): void {
     this.device ??= device;
     const operand = ({ storage, ...view }: View): Operand => ({ buffer: this.#numberOf(storage), view });
-    this.entries.push({ kind: "kernel", kernel, inputs: inputs.map(operand), outputs: outputs.map(operand), scalars: [...scalars] });
+    this.entries.push({ kind: "kernel", kernel, inputs: inputs.map(operand), outputs: outputs.map(operand), scalars });
   }
 
   /** A leaf's gradient is about to be replaced. */

@@ -39,6 +39,6 @@ export const dropout: KernelOp<DropoutAttributes> = {
     inputs,
     outputs,
     // With p = 1 nothing is kept, and 1 / 0 never enters.
-    scalars: [...key, probability, probability < 1 ? 1 / (1 - probability) : 0],
+    scalars: () => [...key(), probability, probability < 1 ? 1 / (1 - probability) : 0],
   }),
 };

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { Scalar } from "../capture.ts";
 import { cast, constant, expression, index, scalar, type Value } from "../expr.ts";
 import { apply as op } from "../expr.ts";
 import type { MapKernel } from "../kernel.ts";
@@ -11,7 +10,8 @@ import type { KernelOp, Meta } from "../op.ts";
 
 /** The key of one random tensor. */
 export interface KeyAttributes {
-  readonly key: readonly [Scalar, Scalar];
+  /** Asked for at each run, so that a compiled step draws anew each time. */
+  readonly key: () => readonly [number, number];
 }
 
 /** 32 random bits of the element. */
@@ -41,7 +41,7 @@ function random<A extends KeyAttributes & { readonly shape: readonly number[] }>
     name,
     vjp: null,
     infer: (_, { shape }) => [{ dtype, shape }],
-    launch: (_, outputs, attributes) => ({ kernel, inputs: [], outputs, scalars: [...attributes.key, ...scalars(attributes)] }),
+    launch: (_, outputs, attributes) => ({ kernel, inputs: [], outputs, scalars: () => [...attributes.key(), ...scalars(attributes)] }),
   };
 }
 
