@@ -1,8 +1,9 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { crossEntropy } from "../../losses/mod.ts";
 import { Dropout, EncoderWithHead, Linear, MLP, ProjectionHead, ResNet18, Sequential, SmallCNN } from "../../nn/mod.ts";
-import { Adam } from "../../optim/mod.ts";
-import { ArgumentError, Generator, memory, ones, randint, randn, scope } from "../../tensor/mod.ts";
+import { Adam, SGD } from "../../optim/mod.ts";
+import { ArgumentError, Generator, memory, ones, randint, randn, read, scope } from "../../tensor/mod.ts";
+import { ignoreWebgpu } from "../devices.ts";
 
 Deno.test("ResNet18 has torchvision's names and number of parameters", () => {
   using model = new ResNet18({ numClasses: 10 });
@@ -81,4 +82,34 @@ Deno.test("training keeps memory constant over 100 steps", async () => {
   }
   assertEquals(sizes.size, 1);
   assert(last < 0.5, `it learns 16 examples by heart, got a loss of ${last}`);
+});
+
+Deno.test({
+  name: "training on WebGPU follows the CPU, statistics and dropout included",
+  ignore: ignoreWebgpu,
+  fn: async () => {
+    const results: Record<string, number[]> = {};
+    for (const device of ["cpu", "webgpu"]) {
+      using _ = scope();
+      const generator = new Generator(5);
+      const model = new Sequential([
+        new SmallCNN({ imageSize: [8, 8], channels: [2, 4], featureSize: 8, generator }),
+        new Dropout({ p: 0.25, generator }),
+        new Linear(8, 3, { generator }),
+      ]);
+      await model.toDevice(device);
+      const optimizer = new SGD(model.parameters(), { lr: 0.05, momentum: 0.9 });
+      const x = randn([6, 1, 8, 8], { generator: new Generator(6), device });
+      const labels = randint(0, 3, { shape: [6], generator: new Generator(7), device });
+      for (let step = 0; step < 3; step++) {
+        using _ = scope();
+        optimizer.zeroGrad();
+        crossEntropy(model.forward(x), labels).backward();
+        optimizer.step();
+      }
+      model.eval();
+      results[device] = (await read(...Object.values(model.stateDict()), model.forward(x))).flatMap((values) => [...values]);
+    }
+    results["cpu"]!.forEach((value, i) => assertAlmostEquals(results["webgpu"]![i]!, value, 2e-4));
+  },
 });
