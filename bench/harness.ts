@@ -12,12 +12,30 @@ export interface Prepared {
   check(): number | Promise<number>;
 }
 
-/** Something to time. */
-export interface Workload {
-  readonly name: string;
-  /** Makes data and models; its time does not count. */
-  prepare(): Prepared | Promise<Prepared>;
-}
+/** The workloads, in the order in which they are run and shown. */
+export const workloadNames = [
+  "matmul256",
+  "matmul512",
+  "matmul1024",
+  "matmul2048",
+  "eltwise4M",
+  "sum4096x1024",
+  "softmax4096x1024",
+  "conv_fwd",
+  "conv_fwdbwd",
+  "mlp_sgd",
+  "mlp_adam",
+  "cnn_sgd",
+  "supcon",
+  "dispatch1000",
+  "startup",
+] as const;
+
+/** A workload's name. "startup" runs its check once; whoever starts the process times it from start to exit. */
+export type WorkloadName = typeof workloadNames[number];
+
+/** For every workload, what makes its data and models; that time does not count. */
+export type Workloads = Readonly<Record<WorkloadName, () => Prepared | Promise<Prepared>>>;
 
 /** One result as it is printed; times in milliseconds. */
 export interface Measurement {
@@ -42,10 +60,17 @@ const budget = 2000;
 const repetitions = { least: 3, most: 300 };
 
 /** Runs the workloads whose name the pattern finds and prints a line for each. */
-export async function runWorkloads(peer: string, workloads: readonly Workload[], only: RegExp): Promise<void> {
-  for (const workload of workloads) {
-    if (only.test(workload.name)) console.log(JSON.stringify(await measure(peer, workload)));
+export async function runWorkloads(peer: string, workloads: Workloads, pattern = ""): Promise<void> {
+  const only = new RegExp(pattern);
+  for (const name of workloadNames) {
+    if (only.test(name)) console.log(JSON.stringify(await measure(peer, { name, prepare: workloads[name] })));
   }
+}
+
+/** A workload as it is measured. */
+export interface Workload {
+  readonly name: string;
+  prepare(): Prepared | Promise<Prepared>;
 }
 
 /** Times one workload: the check, a warm-up for the engine's optimiser, then repetitions until the budget is spent. */
@@ -53,9 +78,7 @@ export async function measure(peer: string, { name, prepare }: Workload): Promis
   try {
     const { run, check } = await prepare();
     const value = await check();
-    const from = performance.now();
-    do await run(); while (performance.now() - from < warmUp);
-    const times = await repeat(run);
+    const times = name === "startup" ? [performance.now()] : await repeat(run);
     return { peer, workload: name, median: median(times), fastest: Math.min(...times), runs: times.length, check: value };
   } catch (error) {
     return { peer, workload: name, error: error instanceof Error ? `${error.name}: ${error.message}` : String(error) };
@@ -63,6 +86,8 @@ export async function measure(peer: string, { name, prepare }: Workload): Promis
 }
 
 async function repeat(run: () => unknown): Promise<number[]> {
+  const warm = performance.now() + warmUp;
+  do await run(); while (performance.now() < warm);
   const times: number[] = [];
   const end = performance.now() + budget;
   while (times.length < repetitions.least || (times.length < repetitions.most && performance.now() < end)) {
@@ -199,8 +224,3 @@ export const probes = {
   conv: [1, 2, 3, 4],
   convWeightGradient: [2, 3, 1, 1],
 } as const;
-
-/** The pattern of a command line's `--only`, which finds everything where there is none. */
-export function patternFrom(text: string | undefined): RegExp {
-  return new RegExp(text ?? "");
-}

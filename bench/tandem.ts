@@ -5,46 +5,39 @@
  */
 import { supCon } from "../losses/mod.ts";
 import { conv2d, init, scope, type Tensor, tensor } from "../tensor/mod.ts";
-import {
-  convolution,
-  cyclicLabels,
-  embeddings,
-  embeddingShape,
-  offsetOf,
-  patternFrom,
-  type Prepared,
-  probes,
-  runWorkloads,
-} from "./harness.ts";
-import { seeds, temperature, type Workload } from "./harness.ts";
+import { convolution, cyclicLabels, embeddings, embeddingShape, offsetOf, type Prepared, probes, runWorkloads } from "./harness.ts";
+import { seeds, temperature, type Workloads } from "./harness.ts";
 import { cnnSteps, mlpSteps, type Step, values } from "./models.ts";
 
-const { device, only } = readArguments(Deno.args);
+const { device, pattern } = readArguments(Deno.args);
 await init({ device });
-await runWorkloads(device === "cpu" ? "tandem" : "tandem-webgpu", workloads(), only);
+await runWorkloads(device === "cpu" ? "tandem" : "tandem-webgpu", workloads(), pattern);
 
-function workloads(): Workload[] {
-  return [
-    ...[256, 512, 1024, 2048].map((size) => ({ name: `matmul${size}`, prepare: () => matmul(size) })),
-    { name: "eltwise4M", prepare: elementwise },
-    { name: "sum4096x1024", prepare: () => rows((x) => x.sum(-1), probes.sum) },
-    { name: "softmax4096x1024", prepare: () => rows((x) => x.softmax(-1), probes.softmax) },
-    { name: "conv_fwd", prepare: convolutionForward },
-    { name: "conv_fwdbwd", prepare: convolutionBackward },
-    { name: "mlp_sgd", prepare: () => training(mlpSteps("sgd")) },
-    { name: "mlp_adam", prepare: () => training(mlpSteps("adam")) },
-    { name: "cnn_sgd", prepare: () => training(cnnSteps("sgd")) },
-    { name: "supcon", prepare: contrastive },
-    { name: "dispatch1000", prepare: dispatch },
-    { name: "startup", prepare: () => matmul(256) },
-  ];
+function workloads(): Workloads {
+  return {
+    matmul256: () => matmul(256),
+    matmul512: () => matmul(512),
+    matmul1024: () => matmul(1024),
+    matmul2048: () => matmul(2048),
+    eltwise4M: elementwise,
+    sum4096x1024: () => rows((x) => x.sum(-1), probes.sum),
+    softmax4096x1024: () => rows((x) => x.softmax(-1), probes.softmax),
+    conv_fwd: convolutionForward,
+    conv_fwdbwd: convolutionBackward,
+    mlp_sgd: () => training(mlpSteps("sgd")),
+    mlp_adam: () => training(mlpSteps("adam")),
+    cnn_sgd: () => training(cnnSteps("sgd")),
+    supcon: contrastive,
+    dispatch1000: dispatch,
+    startup: () => matmul(256),
+  };
 }
 
-function readArguments(given: readonly string[]): { device: "cpu" | "webgpu"; only: RegExp } {
+function readArguments(given: readonly string[]): { device: "cpu" | "webgpu"; pattern: string | undefined } {
   const at = given.indexOf("--device");
   const device = at < 0 ? "cpu" : given[at + 1];
   if (device !== "cpu" && device !== "webgpu") throw new TypeError(`Cannot bench: --device cpu or webgpu is needed, got ${device}`);
-  return { device, only: patternFrom(given.filter((_, position) => at < 0 || (position !== at && position !== at + 1))[0]) };
+  return { device, pattern: given.filter((_, position) => at < 0 || (position !== at && position !== at + 1))[0] };
 }
 
 function matmul(size: number): Prepared {
