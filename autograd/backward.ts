@@ -95,10 +95,23 @@ function step(
     const gradient = outgoing[position];
     if (edge === undefined || gradient === null || gradient === undefined) return;
     const { shape, dtype } = node.inputTensors[position]!;
+    checkGradient(node.op, gradient.shape, shape);
     const fitted = gradient.sumTo(shape).to(dtype);
     currentAnomalyRecorder()?.(node, position, fitted);
     accumulate(pending, edge, fitted);
   });
+}
+
+/** A gradient has its input's shape, or one that this broadcasts to. */
+function checkGradient(op: string, shape: readonly number[], wanted: readonly number[]): void {
+  const lead = shape.length - wanted.length;
+  if (lead >= 0 && wanted.every((size, dim) => size === 1 || size === shape[lead + dim])) return;
+  throw new ShapeError(
+    `Cannot compute the gradient of ${op}: a gradient of the input's shape ${formatShapes([wanted])} is needed, got ${
+      formatShapes([shape])
+    }`,
+    { op, shapes: [wanted, shape] },
+  );
 }
 
 function accumulate(pending: Map<TapeNode, (Tensor | undefined)[]>, { node, index }: Edge, gradient: Tensor): void {
