@@ -1,0 +1,184 @@
+/**
+ * Reductions, running totals and orders of op_db as Tandem calls.
+ *
+ * @module
+ */
+import type { Dims, Tensor } from "../../tensor/mod.ts";
+import { type Arguments, Unsupported } from "./arguments.ts";
+import { composed, row, type Rows, typed } from "./row.ts";
+
+/** input, dim, keepdim and, where PyTorch has it, dtype. */
+function reduction(call: (x: Tensor, dim: Dims | undefined, keepDim: boolean) => Tensor) {
+  return row("input dim keepdim", (a) => call(typed(a), a.dims("dim"), a.flag("keepdim")));
+}
+
+/** PyTorch's empty list of dims means all. */
+function orAll(dim: Dims | undefined): Dims | undefined {
+  return Array.isArray(dim) && dim.length === 0 ? undefined : dim;
+}
+
+const plain: Rows = {
+  sum: reduction((x, dim, keepDim) => x.sum(orAll(dim), { keepDim })),
+  mean: reduction((x, dim, keepDim) => x.mean(orAll(dim), { keepDim })),
+  prod: reduction((x, dim, keepDim) => x.prod(dim, { keepDim })),
+  amax: reduction((x, dim, keepDim) => x.max(orAll(dim), { keepDim })),
+  amin: reduction((x, dim, keepDim) => x.min(orAll(dim), { keepDim })),
+  all: reduction((x, dim, keepDim) => x.all(dim, { keepDim })),
+  any: reduction((x, dim, keepDim) => x.any(dim, { keepDim })),
+  argmax: row("input dim keepdim", (a) => a.tensor("input").argmax(single(a), { keepDim: a.flag("keepdim") })),
+  argmin: row("input dim keepdim", (a) => a.tensor("input").argmin(single(a), { keepDim: a.flag("keepdim") })),
+  logsumexp: reduction((x, dim, keepDim) => x.logsumexp(dim, { keepDim })),
+  "max/reduction_no_dim": row("input", (a) => a.tensor("input").max()),
+  "min/reduction_no_dim": row("input", (a) => a.tensor("input").min()),
+  "max/reduction_with_dim": row("input dim keepdim", (a) => {
+    const [x, dim, keepDim] = [a.tensor("input"), single(a), a.flag("keepdim")];
+    return [x.max(dim, { keepDim }), x.argmax(dim, { keepDim })];
+  }),
+  "min/reduction_with_dim": row("input dim keepdim", (a) => {
+    const [x, dim, keepDim] = [a.tensor("input"), single(a), a.flag("keepdim")];
+    return [x.min(dim, { keepDim }), x.argmin(dim, { keepDim })];
+  }),
+  var: row("input dim unbiased keepdim", (a) => variance(a).var),
+  std: row("input dim unbiased keepdim", (a) => variance(a).std),
+  var_mean: row("input dim unbiased keepdim", (a) => [variance(a).var, variance(a).mean]),
+  std_mean: row("input dim unbiased keepdim", (a) => [variance(a).std, variance(a).mean]),
+  aminmax: row("input", (a) => {
+    const [x, dim, keepDim] = [a.tensor("input"), a.dims("dim"), a.flag("keepdim")];
+    return [x.min(dim, { keepDim }), x.max(dim, { keepDim })];
+  }),
+  count_nonzero: composed("input dim", (a) => a.tensor("input").ne(0).sum(orAll(a.dims("dim")))),
+  nansum: composed("input dim keepdim", (a) => {
+    const x = typed(a);
+    return x.maskedFill(x.isNaN(), 0).sum(orAll(a.dims("dim")), { keepDim: a.flag("keepdim") });
+  }),
+  nanmean: composed("input dim keepdim", (a) => {
+    const [x, dim, keepDim] = [typed(a), orAll(a.dims("dim")), a.flag("keepdim")];
+    return x.maskedFill(x.isNaN(), 0).sum(dim, { keepDim }).div(x.isNaN().logicalNot().sum(dim, { keepDim }));
+  }),
+};
+
+function single(a: Arguments): number | undefined {
+  const dim = a.dims("dim");
+  if (Array.isArray(dim)) throw new Unsupported("dim that is a list");
+  return dim as number | undefined;
+}
+
+/** var and std, whose second argument may be `unbiased` instead of dim. */
+function variance(a: Arguments): { readonly var: Tensor; readonly std: Tensor; readonly mean: Tensor } {
+  const x = a.tensor("input");
+  const short = typeof a.raw("dim") === "boolean";
+  const unbiased = short ? a.flag("dim") : a.flag("unbiased", true);
+  const correction = a.has("correction") ? a.number("correction") : unbiased ? 1 : 0;
+  const dim = short ? undefined : orAll(a.dims("dim"));
+  const keepDim = a.flag("keepdim");
+  const options = { keepDim, correction };
+  return {
+    get var() {
+      return x.var(dim, options);
+    },
+    get std() {
+      return x.std(dim, options);
+    },
+    get mean() {
+      return x.mean(dim, { keepDim });
+    },
+  };
+}
+
+const norms: Rows = {
+  norm: row("input p dim keepdim", norm),
+  "norm/fro": row("input p dim keepdim", norm),
+  "norm/inf": row("input p dim keepdim", norm),
+  "linalg.vector_norm": row("input ord dim keepdim", (a) => order(typed(a), a.number("ord", 2), orAll(a.dims("dim")), a.flag("keepdim"))),
+  dist: composed("input other p", (a) => order(a.tensor("input").sub(a.tensor("other")), a.number("p", 2), undefined, false)),
+};
+
+function norm(a: Arguments): Tensor {
+  const x = typed(a);
+  const p = a.raw("p") ?? 2;
+  if (p === "nuc") throw new Unsupported("p nuc");
+  return order(x, p === "fro" ? 2 : a.number("p", 2), a.dims("dim"), a.flag("keepdim"));
+}
+
+/** Tandem's orders are positive or infinite. */
+function order(x: Tensor, p: number, dim: Dims | undefined, keepDim: boolean): Tensor {
+  if (p <= 0 && p !== -Infinity) throw new Unsupported("p from 0 down");
+  return x.norm(dim, { p, keepDim });
+}
+
+/** softmax and its kin: input, dim, dtype; `_stacklevel` only serves a warning. */
+function alongDim(call: (x: Tensor, dim: number) => Tensor) {
+  return row("input dim", (a) => {
+    const dim = a.ignore("_stacklevel").number("dim");
+    return call(typed(a), dim);
+  });
+}
+
+const rows: Rows = {
+  softmax: alongDim((x, dim) => x.softmax(dim)),
+  "softmax/with_dtype": alongDim((x, dim) => x.softmax(dim)),
+  log_softmax: alongDim((x, dim) => x.logSoftmax(dim)),
+  "log_softmax/dtype": alongDim((x, dim) => x.logSoftmax(dim)),
+  "nn.functional.softmin": alongDim((x, dim) => x.neg().softmax(dim)),
+  "nn.functional.softmin/with_dtype": alongDim((x, dim) => x.neg().softmax(dim)),
+  cumsum: alongDim((x, dim) => x.cumsum(dim)),
+  sort: row("input dim descending stable", (a) => {
+    const { values, indices } = a.ignore("stable").tensor("input").sort(a.number("dim", -1), { descending: a.flag("descending") });
+    return [values, indices];
+  }),
+  argsort: row("input dim descending stable", (a) => {
+    return a.ignore("stable").tensor("input").sort(a.number("dim", -1), { descending: a.flag("descending") }).indices;
+  }),
+  msort: composed("input", (a) => a.tensor("input").sort(0).values),
+  topk: row("input k dim largest sorted", (a) => {
+    const options = { dim: a.ignore("sorted").number("dim", -1), largest: a.flag("largest", true) };
+    const { values, indices } = a.tensor("input").topk(a.number("k"), options);
+    return [values, indices];
+  }),
+  kthvalue: composed("input k dim keepdim", (a) => {
+    const [x, k, dim] = [a.tensor("input"), a.number("k"), a.number("dim", -1)];
+    const { values, indices } = x.topk(k, { dim, largest: false });
+    if (x.rank === 0) return [values, indices];
+    const last = [values, indices].map((part) => part.narrow(dim, { start: k - 1, length: 1 }));
+    return a.flag("keepdim") ? last : last.map((part) => part.squeeze(dim));
+  }),
+};
+
+/** PyTorch's masked operators: what the mask leaves out has the value that changes nothing. */
+function masked(nothing: number, call: (x: Tensor, dim: Dims | undefined, keepDim: boolean) => Tensor) {
+  return composed("input dim", (a) => call(visible(a, nothing), orAll(a.dims("dim")), a.flag("keepdim")));
+}
+
+function visible(a: Arguments, nothing: number): Tensor {
+  const x = typed(a);
+  const mask = a.optional("mask");
+  return mask === undefined ? x : mask.where(x, nothing);
+}
+
+const maskedRows: Rows = {
+  "masked.sum": masked(0, (x, dim, keepDim) => x.sum(dim, { keepDim })),
+  "masked.prod": masked(1, (x, dim, keepDim) => x.prod(dim, { keepDim })),
+  "masked.amax": masked(-Infinity, (x, dim, keepDim) => x.max(dim, { keepDim })),
+  "masked.amin": masked(Infinity, (x, dim, keepDim) => x.min(dim, { keepDim })),
+  "masked.logsumexp": masked(-Infinity, (x, dim, keepDim) => x.logsumexp(dim, { keepDim })),
+  "masked.argmax": composed("input dim", (a) => visible(a, -Infinity).argmax(single(a), { keepDim: a.flag("keepdim") })),
+  "masked.argmin": composed("input dim", (a) => visible(a, Infinity).argmin(single(a), { keepDim: a.flag("keepdim") })),
+  "masked.norm": composed("input ord dim", (a) => {
+    const p = a.number("ord", 2);
+    return order(visible(a, p === -Infinity ? Infinity : 0), p, orAll(a.dims("dim")), a.flag("keepdim"));
+  }),
+  "masked.mean": composed("input dim", (a) => {
+    const [dim, keepDim] = [orAll(a.dims("dim")), a.flag("keepdim")];
+    const seen = visible(a, 0);
+    const mask = a.optional("mask") ?? seen.onesLike();
+    const count = mask.expand(seen.shape).to("float32").sum(dim, { keepDim });
+    return seen.sum(dim, { keepDim }).div(count);
+  }),
+  "masked.softmax": composed("input dim", (a) => visible(a, -Infinity).softmax(a.number("dim"))),
+  "masked.log_softmax": composed("input dim", (a) => visible(a, -Infinity).logSoftmax(a.number("dim"))),
+  "masked.softmin": composed("input dim", (a) => visible(a, Infinity).neg().softmax(a.number("dim"))),
+  "masked.cumsum": composed("input dim", (a) => visible(a, 0).cumsum(a.number("dim"))),
+};
+
+/** Reductions and what runs along a dim. */
+export const reductions: Rows = { ...plain, ...norms, ...rows, ...maskedRows };

@@ -1,0 +1,110 @@
+/**
+ * PyTorch's own samples of its operators, replayed: forward, gradients and inputs that must raise on the CPU, forward on WebGPU.
+ *
+ * Needs Debian's python3-torch, or a folder that generate.py wrote in `TANDEM_TORCH_DIR`. `TANDEM_TORCH_OPS` replays only operators whose
+ * name matches a regular expression; `TANDEM_TORCH_WEBGPU` is the number of samples per operator on WebGPU (default 3), or "all".
+ */
+import { ignoreWebgpu } from "../devices.ts";
+import { missingForSamples, openSamples, type Operator, readOperator, type Samples } from "./format.ts";
+import { ops } from "./ops.ts";
+import { type Outcome, replayError, replaySample, type Row } from "./replay.ts";
+import { missingOperators, unsupported } from "./unsupported.ts";
+
+const missing = await missingForSamples();
+if (missing !== undefined) console.log(`PyTorch's samples are not replayed: they need ${missing}`);
+
+let opened: Promise<Samples> | undefined;
+const samples = (): Promise<Samples> => opened ??= openSamples(Object.keys(ops));
+const only = missing === undefined ? Deno.env.get("TANDEM_TORCH_OPS") : undefined;
+
+Deno.test({
+  name: "ops replay PyTorch's samples forward on the CPU",
+  ignore: missing !== undefined,
+  fn: () => replayAll("forward, cpu", (row, operator) => operator.samples.map((sample) => () => {
+    return replaySample(row, operator, sample, { device: "cpu", gradient: false });
+  })),
+});
+
+Deno.test({
+  name: "ops replay PyTorch's gradients on the CPU",
+  ignore: missing !== undefined,
+  fn: () => replayAll("gradient, cpu", (row, operator) => {
+    const differentiable = operator.samples.filter(({ gradients }) => gradients !== undefined);
+    return differentiable.map((sample) => () => replaySample(row, operator, sample, { device: "cpu", gradient: true }));
+  }),
+});
+
+Deno.test({
+  name: "ops refuse with a typed error what PyTorch refuses",
+  ignore: missing !== undefined,
+  fn: () => replayAll("errors, cpu", (row, operator) => operator.errors.map((input) => () => replayError(row, operator, input, "cpu"))),
+});
+
+Deno.test({
+  name: "ops replay PyTorch's samples forward on WebGPU",
+  ignore: missing !== undefined || ignoreWebgpu,
+  fn: () => {
+    const wanted = Deno.env.get("TANDEM_TORCH_WEBGPU") ?? "3";
+    const most = wanted === "all" ? Infinity : Number(wanted);
+    return replayAll("forward, webgpu", (row, operator) => {
+      const step = Math.max(1, Math.floor(operator.samples.length / most));
+      const chosen = operator.samples.filter((_, position) => position % step === 0).slice(0, most);
+      return chosen.map((sample) => () => replaySample(row, operator, sample, { device: "webgpu", gradient: false }));
+    });
+  },
+});
+
+Deno.test({
+  name: "unsupported.ts names every operator of PyTorch that no row replays, and no other",
+  ignore: missing !== undefined,
+  async fn() {
+    const { manifest } = await samples();
+    const known = new Set(manifest.operators.map(({ name }) => name));
+    const listed = new Map(Object.entries(missingOperators).flatMap(([reason, names]) => names.map((name) => [name, reason] as const)));
+    const faults = [
+      ...Object.keys(ops).filter((name) => !known.has(name)).map((name) => `${name}: op_db has no such operator for float32`),
+      ...[...known].filter((name) => ops[name] === undefined && !listed.has(name)).map((name) => `${name}: no row and no reason`),
+      ...[...listed.keys()].filter((name) => ops[name] !== undefined).map((name) => `${name}: listed as missing, but a row replays it`),
+    ];
+    const composed = Object.values(ops).filter((row) => row.composed).length;
+    console.log(
+      `PyTorch ${manifest.torch}: ${known.size} operators take float32, ${Object.keys(ops).length} are replayed (${composed} of them composed)`,
+    );
+    if (faults.length > 0) throw new Error(faults.join("\n  "));
+  },
+});
+
+/** Replays what `chosen` makes of every operator, prints the counts and fails where a replay does. */
+async function replayAll(title: string, chosen: (row: Row, operator: Operator) => (() => Promise<Outcome>)[]): Promise<void> {
+  const { folder, manifest } = await samples();
+  const faults: string[] = [];
+  const total = { passed: 0, failed: 0, unsupported: 0 };
+  const lines: string[] = [];
+  const met = new Set<string>();
+  for (const entry of manifest.operators) {
+    const row = ops[entry.name];
+    if (row === undefined || entry.file === undefined || (only !== undefined && !new RegExp(only).test(entry.name))) continue;
+    const operator = await readOperator(folder, entry);
+    const counts = { passed: 0, failed: 0, unsupported: 0 };
+    for (const [position, replay] of chosen(row, operator).entries()) {
+      const outcome = checked(entry.name, await replay(), met);
+      counts[outcome.kind]++;
+      total[outcome.kind]++;
+      if (outcome.kind === "failed") faults.push(`${entry.name} ${position}: ${outcome.why}`);
+    }
+    if (counts.passed + counts.failed + counts.unsupported > 0) {
+      lines.push(`  ${entry.name}: ${counts.passed} passed, ${counts.failed} failed, ${counts.unsupported} unsupported`);
+    }
+  }
+  console.log(`${title}: ${total.passed} passed, ${total.failed} failed, ${total.unsupported} unsupported\n${lines.join("\n")}`);
+  if (faults.length > 0) throw new Error(`${faults.length} replays fail:\n  ${faults.join("\n  ")}`);
+}
+
+/** What is unsupported without a reason in unsupported.ts has failed. */
+function checked(operator: string, outcome: Outcome, met: Set<string>): Outcome {
+  if (outcome.kind !== "unsupported") return outcome;
+  const key = [`${operator} ${outcome.what}`, `* ${outcome.what}`].find((name) => unsupported[name] !== undefined);
+  if (key === undefined) return { kind: "failed", why: `${outcome.what} is not supported, and unsupported.ts gives no reason` };
+  met.add(key);
+  return outcome;
+}

@@ -1,0 +1,34 @@
+/**
+ * How far a replay may be off: torch.testing's tolerances of float32, and the looser ones, each with its reason.
+ *
+ * @module
+ */
+
+/** |got - expected| ≤ absolute + relative · |expected|. */
+export interface Tolerance {
+  readonly absolute: number;
+  readonly relative: number;
+}
+
+/** A tolerance above torch.testing's. */
+interface Looser extends Tolerance {
+  readonly reason: string;
+}
+
+/** What is compared where. */
+export interface Place {
+  readonly operator: string;
+  readonly gradient: boolean;
+  readonly device: string;
+}
+
+/** torch.testing.assert_close's own for float32. */
+const usual: Tolerance = { absolute: 1e-5, relative: 1.3e-6 };
+
+/** By operator, then "gradient" added for what holds only backward. */
+const looser: Readonly<Record<string, Looser>> = {};
+
+/** The tolerance of an operator's outputs or gradients. */
+export function toleranceOf({ operator, gradient }: Place): Tolerance {
+  return (gradient ? looser[`${operator} gradient`] : undefined) ?? looser[operator] ?? usual;
+}
