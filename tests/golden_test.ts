@@ -2,6 +2,16 @@
  * Every golden case, forward and backward, on every device. `TANDEM_GOLDEN_DIR` reads another folder of the same form.
  */
 import { ignoreWebgpu, type Place, places } from "./devices.ts";
+import {
+  type InitCase,
+  type MlpCase,
+  type OptimizerCase,
+  runInit,
+  runMlpTraining,
+  runOptimizer,
+  runScheduler,
+  type SchedulerCase,
+} from "./golden/adapters_optim.ts";
 import { type GoldenCase, type GoldenFile, loadGolden } from "./golden/format.ts";
 import { losses } from "./golden/losses.ts";
 import { ops } from "./golden/ops.ts";
@@ -11,9 +21,7 @@ import { unsupported } from "./golden/unsupported.ts";
 /** Runs a case and says what is wrong; undefined where the library has no such operation. */
 type Check = (golden: GoldenCase, place: Place) => Promise<string[]>;
 
-const { files: all, unreadable } = await loadGolden();
-// The optimizers have a runner of their own.
-const files = all.filter(({ suite }) => !suite.startsWith("optim/"));
+const { files, unreadable } = await loadGolden();
 
 Deno.test({
   name: `loadGolden() may read the folder it is given (${unreadable ?? "none"})`,
@@ -61,6 +69,15 @@ async function checkFile({ suite, cases }: GoldenFile, place: Place): Promise<vo
 }
 
 function checkFor(suite: string, op: string): Check | undefined {
+  if (suite.startsWith("optim/")) return optim[suite];
   const run = suite.startsWith("losses/") ? losses[op] : ops[op];
   return run && ((golden, place) => faultsOf(golden, run, place));
 }
+
+/** The files of `optim/` have fields of their own. */
+const optim: Readonly<Record<string, Check>> = {
+  "optim/init": (golden, place) => runInit(golden as unknown as InitCase, place),
+  "optim/optimizers": (golden, place) => runOptimizer(golden as unknown as OptimizerCase, place),
+  "optim/mlp_training": (golden, place) => runMlpTraining(golden as unknown as MlpCase, place),
+  "optim/schedulers": (golden) => Promise.resolve(runScheduler(golden as unknown as SchedulerCase)),
+};

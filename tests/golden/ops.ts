@@ -4,6 +4,7 @@
  * @module
  */
 import { normalizeRows } from "../../losses/mod.ts";
+import { batchNorm, embedding, layerNorm } from "../../nn/mod.ts";
 import {
   adaptiveAvgPool2d,
   arange,
@@ -146,29 +147,14 @@ const pools: Runners = {
 
 const norms: Runners = {
   batchNorm: ({ input, runningMean, runningVar, weight, bias }, params) => {
-    const dims = input!.shape.flatMap((_, dim) => dim === 1 ? [] : [dim]);
-    const perChannel = input!.shape.map((_, dim) => dim === 1 ? -1 : 1);
-    const affine = weight === undefined ? {} : { weight: weight.reshape(perChannel), bias: bias!.reshape(perChannel) };
-    const epsilon = number(params, "eps");
-    if (params.training !== true) {
-      const scale = runningVar!.add(epsilon).rsqrt().reshape(perChannel);
-      const output = input!.sub(runningMean!.reshape(perChannel)).mul(scale);
-      const placed = affine.weight === undefined ? output : output.mul(affine.weight).add(affine.bias);
-      return { output: placed, runningMean: runningMean!, runningVar: runningVar! };
-    }
-    const { y, mean, variance } = normalize(input!, { dims, epsilon, ...affine });
-    const momentum = number(params, "momentum");
-    const count = input!.size / input!.shape[1]!;
-    const moved = (old: Tensor, now: Tensor) => old.mul(1 - momentum).add(now.flatten().mul(momentum));
-    return {
-      output: y,
-      runningMean: moved(runningMean!, mean),
-      runningVar: moved(runningVar!, variance.mul(count / (count - 1))),
-    };
+    const affine = weight === undefined ? {} : { weight, bias: bias! };
+    const rates = { momentum: number(params, "momentum"), eps: number(params, "eps"), training: params.training as boolean };
+    const output = batchNorm(input!, { runningMean: runningMean!, runningVar: runningVar!, ...affine, ...rates });
+    return { output, runningMean: runningMean!, runningVar: runningVar! };
   },
   layerNorm: ({ input, weight, bias }, params) => {
-    const dims = list(params, "normalizedShape").map((_, position) => -1 - position);
-    return normalize(input!, { dims, epsilon: number(params, "eps"), ...(weight && { weight, bias: bias! }) }).y;
+    const affine = weight === undefined ? {} : { weight, bias: bias! };
+    return layerNorm(input!, { normalizedShape: list(params, "normalizedShape"), eps: number(params, "eps"), ...affine });
   },
   groupNorm: ({ input, weight, bias }, params) => {
     const [samples, , ...spatial] = input!.shape as [number, number];
@@ -181,6 +167,8 @@ const norms: Runners = {
 };
 
 const indexed: Runners = {
+  embedding: ({ weight, indices }, { paddingIdx }) =>
+    embedding(indices!, weight!, paddingIdx === null ? {} : { paddingIdx: paddingIdx as number }),
   gather: ({ input, index }, params) => input!.gather(number(params, "dim"), index!),
   scatterAdd: ({ input, index, src }, params) => input!.scatterAdd(number(params, "dim"), index!, src!),
   scatter: ({ input, index, src }, params) => input!.scatter(number(params, "dim"), { index: index!, src: src! }),

@@ -10,7 +10,6 @@ export const unsupported: Readonly<Record<string, string>> = {
   "ops/conv convTranspose2d": "only the gradient of convolution uses the transposed kernel so far; it has no public function",
   "ops/einsum einsum": "equations are not parsed yet; matmul, mul and sum say the same",
   "ops/index_sort cumprod": "the scan kernel multiplies, but the gradient at zeros is not written",
-  "ops/index_sort embedding": "a layer, tested in tests/nn with its padding index",
   "ops/shape diagonal": "no public view along a diagonal yet",
   "ops/shape diamond": "the case does not say which function it composes",
   "ops/shape repeat": "no public function yet; expand and reshape say the same",

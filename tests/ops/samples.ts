@@ -8,8 +8,10 @@ import type * as functions from "../../tensor/functions.ts";
 import type * as losses from "../../losses/mod.ts";
 import type { Sorted, Tensor } from "../../tensor/mod.ts";
 import type * as binary from "../../tensor/ops/binary.ts";
+import type * as dropping from "../../tensor/ops/dropout.ts";
 import type * as indexing from "../../tensor/ops/index.ts";
 import type * as products from "../../tensor/ops/matmul.ts";
+import type * as normalizing from "../../tensor/ops/normalize_by.ts";
 import type * as pairs from "../../tensor/ops/pairs.ts";
 import type * as random from "../../tensor/ops/random.ts";
 import type * as reduction from "../../tensor/ops/reduce.ts";
@@ -20,8 +22,8 @@ import type { OpsOf, Sample, Samples, TensorFunctionsOf } from "./sample.ts";
 import { binarySamples, elementwiseMethodSamples, unarySamples } from "./samples/elementwise.ts";
 import { lossSamples } from "./samples/losses.ts";
 import { functionSamples, pairSamples, productSamples } from "./samples/products.ts";
-import { reduceMethodSamples, reduceSamples, rowSamples } from "./samples/reductions.ts";
-import { indexSamples, randomSamples, shapeMethodSamples, shapeSamples } from "./samples/shapes.ts";
+import { normalizeBySamples, reduceMethodSamples, reduceSamples, rowSamples } from "./samples/reductions.ts";
+import { dropoutSamples, indexSamples, randomSamples, shapeMethodSamples, shapeSamples } from "./samples/shapes.ts";
 
 /** Every declared operation. */
 export type OpName =
@@ -33,6 +35,8 @@ export type OpName =
   | OpsOf<typeof shaping>
   | OpsOf<typeof indexing>
   | OpsOf<typeof random>
+  | OpsOf<typeof dropping>
+  | OpsOf<typeof normalizing>
   | OpsOf<typeof pairs>;
 
 /** Methods that compute no function of the values: what is recorded, where it lives, and writes in place; see tests/autograd and tests/tensor. */
@@ -66,6 +70,7 @@ export const samples: Samples<SampleName> = {
   ...reduceSamples,
   ...reduceMethodSamples,
   ...rowSamples,
+  ...normalizeBySamples,
   ...productSamples,
   ...pairSamples,
   ...functionSamples,
@@ -73,6 +78,7 @@ export const samples: Samples<SampleName> = {
   ...shapeMethodSamples,
   ...indexSamples,
   ...randomSamples,
+  ...dropoutSamples,
   ...lossSamples,
 };
 

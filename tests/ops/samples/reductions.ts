@@ -4,8 +4,11 @@
  * @module
  */
 import { type Dims, normalize, type Tensor } from "../../../tensor/mod.ts";
+import type * as normalizing from "../../../tensor/ops/normalize_by.ts";
+import { normalizeBy } from "../../../tensor/ops/normalize_by.ts";
 import type * as reduction from "../../../tensor/ops/reduce.ts";
 import type * as rows from "../../../tensor/ops/softmax.ts";
+import { apply } from "../../../tensor/tensor.ts";
 import { given, type Input, type OpsOf, positive, real, type Sample, type Samples, truth, whole } from "../sample.ts";
 
 type Reduce = (x: Tensor, dim: Dims | undefined, options: { readonly keepDim?: boolean }) => Tensor;
@@ -119,6 +122,11 @@ export const rowSamples: Samples<OpsOf<typeof rows>> = {
       inputs: [real([3, 2, 2]), real([2, 1], { seed: 1 }), real([2, 1], { seed: 2 })],
       run: (x, weight, bias) => normalize(x, { dims: [0, 2], weight: weight!, bias: bias! }).y,
     },
+    // One factor per row, as batch norm has it.
+    {
+      inputs: [real([3, 2, 2]), real([1, 2, 1], { seed: 1 }), real([1, 2, 1], { seed: 2 })],
+      run: (x, weight, bias) => normalize(x, { dims: [0, 2], weight: weight!, bias: bias! }).y,
+    },
     {
       inputs: [real([3, 4])],
       run: (x) => {
@@ -126,6 +134,25 @@ export const rowSamples: Samples<OpsOf<typeof rows>> = {
         return [mean, variance];
       },
       order: 0,
+    },
+  ],
+};
+
+export const normalizeBySamples: Samples<OpsOf<typeof normalizing>> = {
+  normalizeBy: [
+    {
+      inputs: [real([3, 2]), real([2], { seed: 1 }), positive([2], { seed: 2 })],
+      run: (...inputs) => apply(normalizeBy, inputs, { epsilon: 0.1 }),
+    },
+    {
+      inputs: [
+        real([3, 2, 2]),
+        real([2, 1], { seed: 1 }),
+        positive([2, 1], { seed: 2 }),
+        real([2, 1], { seed: 3 }),
+        real([2, 1], { seed: 4 }),
+      ],
+      run: (...inputs) => apply(normalizeBy, inputs, { epsilon: 1e-5 }),
     },
   ],
 };

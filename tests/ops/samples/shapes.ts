@@ -4,9 +4,12 @@
  * @module
  */
 import { bernoulli, cat, Generator, rand, randint, stack, type Tensor } from "../../../tensor/mod.ts";
+import type * as dropping from "../../../tensor/ops/dropout.ts";
+import { dropout } from "../../../tensor/ops/dropout.ts";
 import type * as indexing from "../../../tensor/ops/index.ts";
 import type * as random from "../../../tensor/ops/random.ts";
 import type * as shaping from "../../../tensor/ops/shape.ts";
+import { apply } from "../../../tensor/tensor.ts";
 import { given, type OpsOf, real, type Sample, type Samples, truth, whole } from "../sample.ts";
 
 function of(shape: readonly number[], run: (x: Tensor) => Tensor | readonly Tensor[]): Sample {
@@ -114,6 +117,15 @@ export const randomSamples: Samples<OpsOf<typeof random>> = {
     run: (x) => randint(-5, 17, { shape: x.shape, device: x.device, generator: new Generator(5) }),
     order: 0,
   }],
+};
+
+/** The mask is drawn from a key that stays, so that it is a function like others. */
+function drop(x: Tensor, probability: number): Tensor {
+  return apply(dropout, [x], { key: () => [3, 5], probability })[0]!;
+}
+
+export const dropoutSamples: Samples<OpsOf<typeof dropping>> = {
+  dropout: [of([4, 5], (x) => drop(x, 0.4)), of([3], (x) => drop(x, 1)), of([], (x) => drop(x, 0)), of([0, 2], (x) => drop(x, 0.5))],
 };
 
 /** Methods and functions composed of views, joins and indexing. */

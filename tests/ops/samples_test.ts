@@ -1,0 +1,18 @@
+import { assert, assertGreater } from "@std/assert";
+import { ignoreWithout } from "../permissions.ts";
+import { sampleNames, samples } from "./samples.ts";
+
+Deno.test("samples are there for every name", () => {
+  for (const name of sampleNames) assertGreater(samples[name].length, 0, name);
+});
+
+Deno.test({
+  name: "samples are typed by every file of operations",
+  ignore: ignoreWithout("read"),
+  async fn() {
+    const table = await Deno.readTextFile(new URL("./samples.ts", import.meta.url));
+    for await (const { name } of Deno.readDir(new URL("../../tensor/ops/", import.meta.url))) {
+      assert(table.includes(`"../../tensor/ops/${name}"`), `${name} is missing in samples.ts`);
+    }
+  },
+});
