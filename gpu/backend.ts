@@ -5,14 +5,15 @@
  */
 import { byteSize, type DType } from "../tensor/dtype.ts";
 import { ArgumentError, DeviceError, DisposedError, DTypeError, OutOfMemoryError } from "../tensor/errors.ts";
-import type { Backend, BackendMemory, Kernel, ReadRange, Storage, View } from "../tensor/kernel.ts";
+import type { Backend, BackendMemory, Kernel, KernelRun, ReadRange, Storage, View } from "../tensor/kernel.ts";
 import { BindGroupCache } from "./bindings.ts";
 import { FaultNotes } from "./faults.ts";
 import { type BoundRange, checkAttached, Guard, type GuardedBuffer, type GuardedPipeline } from "./guard.ts";
 import { PipelineCache } from "./pipelines.ts";
 import { planKernel, signatureOf, viewExtent } from "./plans.ts";
 import { BufferPool, type PooledBuffer } from "./pool.ts";
-import { CommandQueue } from "./queue.ts";
+import { TimestampLog } from "./profile.ts";
+import { batchDispatches, CommandQueue } from "./queue.ts";
 import { Readback } from "./readback.ts";
 import type { Binding, Dispatch, Limits, Plan } from "./wgsl/program.ts";
 
@@ -263,6 +264,29 @@ export class GpuBackend implements Backend {
     };
   }
 
+  /**
+   * Times every dispatch from now on by the device's clock; the function it returns ends that and reads the times.
+   *
+   * @throws DeviceError when the adapter has no clock (the feature timestamp-query); ArgumentError when a profile is under way.
+   */
+  startProfile(): () => Promise<KernelRun[]> {
+    this.#guard.check();
+    if (this.#queue.log !== undefined) {
+      throw new ArgumentError("Cannot profile on webgpu: one profile at a time is needed, got a second one");
+    }
+    const log = new TimestampLog(this.#guard, batchDispatches);
+    this.#queue.log = log;
+    return async () => {
+      if (this.#queue.log !== log) throw new ArgumentError("Cannot end a profile on webgpu: a running one is needed, got one that ended");
+      try {
+        this.#queue.log = undefined;
+        return log.runs(await this.#readback.read(log.ranges()));
+      } finally {
+        log.destroy();
+      }
+    };
+  }
+
   /** Waits for the outcome of all that was asked so far, and throws the device's failure if there is one. */
   async settled(): Promise<void> {
     this.#queue.flush();
@@ -306,7 +330,7 @@ export class GpuBackend implements Backend {
   }
 
   #execute(
-    kernel: { readonly kind: string },
+    kernel: Kernel | { readonly kind: "plan" | "write" },
     plan: PreparedPlan,
     inputs: readonly View[],
     outputs: readonly View[],
@@ -323,6 +347,7 @@ export class GpuBackend implements Backend {
       }
     }
     for (const view of inputs) this.#guard.checkMemory(this.#own(view.storage).touched);
+    this.#queue.log?.describe(kernel, outputs);
     const temporaries = plan.temporaries.map((bytes) => this.#pool.take(Math.max(bytes, 4), this.#queue.batch, false));
     try {
       for (const prepared of plan.dispatches) this.#dispatch(prepared, inputs, outputs, temporaries, scalars);

@@ -39,8 +39,14 @@ export interface BoundRange {
   readonly size?: number;
 }
 
-/** How a buffer may be used. */
-export type BufferRole = "storage" | "uniform" | "staging";
+/** How a buffer may be used; a log takes what the device notes. */
+export type BufferRole = "storage" | "uniform" | "staging" | "log";
+
+/** Where the device notes when a dispatch begins and, one place later, when it ends. */
+export interface DispatchTimes {
+  readonly queries: GPUQuerySet;
+  readonly first: number;
+}
 
 /** A time, from one submit to another, in which commands may have been dropped for lack of memory. */
 interface Outage {
@@ -272,6 +278,12 @@ export class Guard {
     });
   }
 
+  /** Places for the device to note times in; only for a device with the feature timestamp-query. */
+  createQueries(count: number): GPUQuerySet {
+    this.check();
+    return this.#device.createQuerySet({ type: "timestamp", count });
+  }
+
   /** Begins to record commands. */
   record(): Recorder {
     this.check();
@@ -381,7 +393,7 @@ export class Recorder {
   }
 
   /**
-   * Records one dispatch.
+   * Records one dispatch; with `times` in a pass of its own.
    *
    * @throws DeviceError when a dimension passes the limit, or scalars are missing or not wanted.
    */
@@ -390,6 +402,7 @@ export class Recorder {
     buffers: GPUBindGroup,
     scalars: { readonly group: GPUBindGroup; readonly offset: number } | undefined,
     workgroups: readonly [number, number, number],
+    times?: DispatchTimes,
   ): void {
     const limit = this.#limits.maxComputeWorkgroupsPerDimension;
     if (workgroups.some((count) => !Number.isInteger(count) || count < 1 || count > limit)) {
@@ -398,12 +411,25 @@ export class Recorder {
     if ((scalars !== undefined) !== pipeline.hasScalars) {
       throw new DeviceError(`Cannot dispatch: scalars are ${pipeline.hasScalars ? "" : "not "}needed, got the opposite`);
     }
+    if (times !== undefined) this.#beginTimedPass(times);
     this.#pass ??= this.#encoder.beginComputePass();
     if (this.#pipeline !== pipeline) this.#pass.setPipeline(pipeline.gpu);
     this.#pipeline = pipeline;
     this.#pass.setBindGroup(0, buffers);
     if (scalars !== undefined) this.#pass.setBindGroup(1, scalars.group, [scalars.offset]);
     this.#pass.dispatchWorkgroups(...workgroups);
+    if (times !== undefined) this.#endPass();
+  }
+
+  /** Records that the first `count` noted times are copied to a log, each in 8 bytes. */
+  resolve(queries: GPUQuerySet, count: number, target: GuardedBuffer, byteOffset: number): void {
+    if (count < 1 || count > queries.count || byteOffset % 256 !== 0 || byteOffset + 8 * count > target.size || target.destroyed) {
+      throw new DeviceError(
+        `Cannot copy ${count} of ${queries.count} times to ${byteOffset} of ${target.size}: a range of a live buffer from a multiple of 256 is needed`,
+      );
+    }
+    this.#endPass();
+    this.#encoder.resolveQuerySet(queries, 0, count, target.gpu, byteOffset);
   }
 
   /** Records a copy between buffers, in words of 4 bytes. */
@@ -430,6 +456,13 @@ export class Recorder {
   finish(): GPUCommandBuffer {
     this.#endPass();
     return this.#encoder.finish();
+  }
+
+  #beginTimedPass({ queries, first }: DispatchTimes): void {
+    this.#endPass();
+    this.#pass = this.#encoder.beginComputePass({
+      timestampWrites: { querySet: queries, beginningOfPassWriteIndex: first, endOfPassWriteIndex: first + 1 },
+    });
   }
 
   #endPass(): void {
@@ -470,6 +503,8 @@ function bufferUsage(role: BufferRole): number {
       return GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
     case "staging":
       return GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
+    case "log":
+      return GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC;
   }
 }
 

@@ -9,10 +9,11 @@
 import { DeviceError } from "../tensor/errors.ts";
 import { type Guard, type GuardedBuffer, type GuardedPipeline, type Recorder, scalarSlotBytes } from "./guard.ts";
 import type { PooledBuffer } from "./pool.ts";
+import type { TimestampLog } from "./profile.ts";
 import type { Dispatch } from "./wgsl/program.ts";
 
 /** Dispatches in a batch: more cost memory and first results, and save little. */
-const batchDispatches = 256;
+export const batchDispatches = 256;
 /** Writes without a submit pile up memory in the driver. */
 const batchWrites = 100;
 const batchWriteBytes = 64 * 2 ** 20;
@@ -27,6 +28,7 @@ export class CommandQueue {
   readonly #scalarFloats = new Float32Array(this.#scalarWords.buffer);
   readonly #scalarOffsets = new Map<string, number>();
   #recorder: Recorder | undefined;
+  #log: TimestampLog | undefined;
   #dispatches = 0;
   #writes = 0;
   #writtenBytes = 0;
@@ -56,11 +58,22 @@ export class CommandQueue {
     return this.#allDispatches;
   }
 
+  /** Times the dispatches from the next one on; undefined ends that. */
+  set log(log: TimestampLog | undefined) {
+    this.flush();
+    this.#log = log;
+  }
+
+  /** What times the dispatches, if anything does. */
+  get log(): TimestampLog | undefined {
+    return this.#log;
+  }
+
   /** Records a dispatch, in a new batch when this one is full. The caller then marks the buffers it used with {@link batch}. */
   dispatch(
     pipeline: GuardedPipeline,
     group: GPUBindGroup,
-    dispatch: Pick<Dispatch, "workgroups" | "scalars">,
+    dispatch: Pick<Dispatch, "label" | "workgroups" | "scalars">,
     values: readonly number[],
   ): void {
     if (this.#dispatches >= batchDispatches) this.flush();
@@ -68,7 +81,7 @@ export class CommandQueue {
       ? undefined
       : { group: this.#scalarGroup, offset: this.#placeScalars(dispatch.scalars, values) };
     this.#recorder ??= this.#guard.record();
-    this.#recorder.dispatch(pipeline, group, scalars, dispatch.workgroups);
+    this.#recorder.dispatch(pipeline, group, scalars, dispatch.workgroups, this.#log?.next(dispatch.label));
     this.#dispatches++;
     this.#allDispatches++;
   }
@@ -92,6 +105,7 @@ export class CommandQueue {
   flush(): void {
     const recorder = this.#recorder;
     if (recorder === undefined && this.#writes === 0) return;
+    if (recorder !== undefined) this.#log?.endBatch(recorder);
     const scalarBytes = this.#scalarOffsets.size * scalarSlotBytes;
     this.#guard.writeBuffer(this.#scalarBuffer, 0, new Uint8Array(this.#scalarWords.buffer, 0, scalarBytes));
     this.#recorder = undefined;

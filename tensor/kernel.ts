@@ -286,6 +286,18 @@ export interface BackendMemory {
   readonly pooledBytes: number;
 }
 
+/** One run of a program on a device, timed by the device's clock. A kernel takes one or several. */
+export interface KernelRun {
+  /** The kernel's family. */
+  readonly kind: string;
+  /** Which program, for people: the family, operations or sizes. */
+  readonly label: string;
+  /** When it began, in milliseconds after the first run of the profile. */
+  readonly start: number;
+  /** How long it took, in milliseconds. */
+  readonly duration: number;
+}
+
 /** What runs kernels: memory and one method per verb. Everything but `read` returns at once. */
 export interface Backend {
   /** The device's name, as users write it: "cpu" or "webgpu". */
@@ -304,6 +316,11 @@ export interface Backend {
   read(ranges: readonly ReadRange[]): Promise<ArrayBuffer[]>;
   /** Runs a kernel. Views of zero elements may come; `scalars` fill the expressions' scalar slots. */
   run(kernel: Kernel, inputs: readonly View[], outputs: readonly View[], scalars: readonly number[]): void;
+  /**
+   * Times what runs from now on; the function it returns ends that and gives the runs in their order. Absent where a device cannot; throws
+   * DeviceError where this one cannot.
+   */
+  startProfile?(): () => Promise<KernelRun[]>;
   /** Memory held now. */
   memory(): BackendMemory;
   /** Gives back what is kept for reuse; the backend stays usable. */

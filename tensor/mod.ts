@@ -46,6 +46,8 @@ export {
   OutOfMemoryError,
   ShapeError,
 } from "./errors.ts";
+export type { KernelRun } from "./kernel.ts";
+export { type KernelTotal, Profile, profile, type ProfileOptions } from "./profile.ts";
 export { currentScope, keep, Scope, scope, type Scoped, tidy } from "./scope.ts";
 export type { Shape } from "./shape.ts";
 export {
