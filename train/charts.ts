@@ -59,10 +59,9 @@ export function drawCurve({ name, axis, series, percent = false }: Curve): strin
   if (points.length === 0) return "";
   const xs = extent(points.map(([x]) => x));
   const ys = extent(points.map(([, y]) => y));
-  const xTicks = ticks(xs, 6);
+  const xTicks = ticks(xs, 6).filter((x) => x >= xs[0] && x <= xs[1]);
   const yTicks = ticks(ys, 5);
-  const low = Math.min(ys[0], yTicks[0]!);
-  const high = Math.max(ys[1], yTicks.at(-1)!);
+  const [low, high] = [yTicks[0]!, yTicks.at(-1)!];
   const px = (x: number) => round(frame.left + ((x - xs[0]) / (xs[1] - xs[0])) * (frame.width - frame.left - frame.right));
   const py = (y: number) => round(frame.top + ((high - y) / (high - low)) * (frame.height - frame.top - frame.bottom));
   const shown = (y: number) => percent ? `${trim(y * 100)} %` : trim(y);
@@ -91,8 +90,10 @@ interface LinePlan {
 function drawLine({ name, points }: Series, { position, px, py, shown, labelY }: LinePlan): string {
   if (points.length === 0) return "";
   const path = points.map(([x, y], i) => `${i === 0 ? "M" : "L"}${px(x)} ${py(y)}`).join("");
-  const dots = points.length > 60 ? [] : points.map(([x, y]) => {
-    return `<circle cx="${px(x)}" cy="${py(y)}" r="3"><title>${escapeHtml(name)} ${shown(y)} at ${trim(x)}</title></circle>`;
+  // Many dots would hide the line; they still tell their values to a pointer.
+  const hidden = points.length > 40 ? ' class="quiet"' : "";
+  const dots = points.map(([x, y]) => {
+    return `<circle${hidden} cx="${px(x)}" cy="${py(y)}" r="3"><title>${escapeHtml(name)} ${shown(y)} at ${trim(x)}</title></circle>`;
   });
   const end = px(points.at(-1)![0]) + 10;
   return `<g class="series s${position + 1}"><path d="${path}"/>${dots.join("")}` +
@@ -183,16 +184,14 @@ function extent(values: readonly number[]): [number, number] {
   return high > low ? [low, high] : [low - 0.5, high + 0.5];
 }
 
-/** About `count` round numbers that cover most of a range: 1, 2 or 5 times a power of ten apart. */
+/** About `count` round numbers that enclose a range: 1, 2 or 5 times a power of ten apart. */
 function ticks([low, high]: readonly [number, number], count: number): number[] {
   const rough = (high - low) / count;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].find((factor) => factor * power >= rough)! * power;
-  const out: number[] = [];
-  for (let i = Math.ceil(low / step - 1e-9); i * step <= high * (1 + 1e-12) + step * 1e-9; i++) {
-    out.push(Number((i * step).toPrecision(12)));
-  }
-  return out.length > 0 ? out : [low];
+  const first = Math.floor(low / step + 1e-9);
+  const last = Math.ceil(high / step - 1e-9);
+  return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
 }
 
 function trim(value: number): string {

@@ -72,7 +72,7 @@ export interface FitOptions {
   readonly signal?: AbortSignal;
   /** Called between backward and the optimizer's step: clip gradients here. */
   readonly beforeUpdate?: () => void;
-  /** Called every `logEvery` steps, and after the last one of an epoch. */
+  /** Called every `logEvery` steps of an epoch, and after its last one. */
   readonly onLog?: (log: TrainingLog) => void | Promise<void>;
   /** Called after each whole epoch: evaluate, save a checkpoint. */
   readonly onEpoch?: (position: Position) => void | Promise<void>;
@@ -138,7 +138,7 @@ export async function fit(step: TrainingStep, options: FitOptions): Promise<FitR
       clock.count(batch.size);
       position = { epoch, batch: position.batch + 1, step: position.step + 1 };
       const ends = position.batch === loader.length || stopped();
-      if (position.step % logEvery === 0 || ends) {
+      if (position.batch % logEvery === 0 || ends) {
         const read = await means.read({ reset: true });
         await options.onLog?.({ ...position, epochs, steps, means: read, lr, ...clock.lap() });
         checkLoss(read.loss, position.step);

@@ -35,12 +35,12 @@ export interface Report {
  * ```
  */
 export function renderReport({ title, subtitle, figures, curves = [], confusion, embedding, settings }: Report): string {
-  const cards = [
-    ...curves.map((curve) => card(curve.name, drawCurve(curve))),
+  const charts = curves.map((curve) => card(curve.name, drawCurve(curve)));
+  const pictures = [
     ...(embedding === undefined ? [] : [card("Embedding", drawEmbedding(embedding) + legend(embedding), embedding.caption)]),
     ...(confusion === undefined ? [] : [card("Confusion matrix", drawConfusion(confusion), mistakes(confusion))]),
-    card("Settings", `<table>${settings.map(([name, value]) => row(name, value)).join("")}</table>`),
   ];
+  const table = `<dl class="settings">${settings.map(([name, value]) => pair(name, value)).join("")}</dl>`;
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -55,9 +55,9 @@ export function renderReport({ title, subtitle, figures, curves = [], confusion,
 <h1>${escapeHtml(title)}</h1>
 ${subtitle === undefined ? "" : `<p>${escapeHtml(subtitle)}</p>`}
 </header>
-<dl class="figures">${figures.map(([name, value]) => `<div><dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd></div>`).join("")}</dl>
+<dl class="figures">${figures.map(([name, value]) => pair(name, value)).join("")}</dl>
 <main>
-${cards.join("\n")}
+${[row("curves", charts), row("pictures", pictures), card("Settings", table)].join("\n")}
 </main>
 </body>
 </html>
@@ -69,8 +69,12 @@ function card(name: string, content: string, caption?: string): string {
   return `<section><h2>${escapeHtml(name)}</h2>${content}${foot}</section>`;
 }
 
-function row(name: string, value: string): string {
-  return `<tr><th scope="row">${escapeHtml(name)}</th><td>${escapeHtml(value)}</td></tr>`;
+function row(name: string, cards: readonly string[]): string {
+  return cards.length === 0 ? "" : `<div class="${name}">${cards.join("\n")}</div>`;
+}
+
+function pair(name: string, value: string): string {
+  return `<div><dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd></div>`;
 }
 
 /** Needed only where names do not fit into the rings. */
@@ -114,17 +118,23 @@ h1 { margin: 0; font-size: 1.9rem; line-height: 1.2; letter-spacing: -0.02em; te
 h2 { margin: 0 0 0.75rem; font-size: 1rem; font-weight: 600; }
 header p, section > p { margin: 0.5rem 0 0; color: var(--soft); }
 section > p { font-size: 0.875rem; }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: 1rem; margin: 1.75rem 0 1rem; }
+.figures, main, main > div { display: grid; gap: 1rem; }
+.figures { grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); margin: 1.75rem 0 1rem; }
+.curves { grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr)); }
+.pictures { grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr)); }
 .figures div, section { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 1.1rem 1.25rem; min-width: 0; }
 dt { color: var(--soft); font-size: 0.875rem; }
-dd { margin: 0.1rem 0 0; font-size: 1.5rem; font-weight: 600; letter-spacing: -0.01em; font-variant-numeric: tabular-nums; }
-main { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr)); gap: 1rem; align-items: start; }
+dd { margin: 0.1rem 0 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
+.figures dd { font-size: 1.5rem; font-weight: 600; letter-spacing: -0.01em; }
+.settings { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: 0.9rem 1.5rem; margin: 0; }
 svg { display: block; width: 100%; height: auto; font: 13px system-ui, sans-serif; }
 .tick { fill: var(--soft); font-size: 12px; font-variant-numeric: tabular-nums; }
 .grid { stroke: var(--line); }
 .axis { stroke: var(--soft); }
 .series path { fill: none; stroke: currentColor; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
 .series circle { fill: currentColor; stroke: var(--card); stroke-width: 1.5; }
+.series .quiet { opacity: 0; }
+.series .quiet:hover { opacity: 1; }
 .series text { fill: currentColor; font-weight: 600; }
 .s1 { color: var(--one); } .s2 { color: var(--two); } .s3 { color: var(--three); }
 .cell { fill: var(--cell); }
@@ -138,8 +148,4 @@ svg { display: block; width: 100%; height: auto; font: 13px system-ui, sans-seri
 .prototype text { fill: var(--ink); font-weight: 700; pointer-events: none; }
 .legend { display: flex; flex-wrap: wrap; gap: 0.25rem 1rem; margin: 0.75rem 0 0; padding: 0; list-style: none; font-size: 0.875rem; }
 .legend b { color: oklch(calc(var(--light) + var(--shade) * var(--step)) var(--chroma) var(--hue)); }
-table { width: 100%; border-collapse: collapse; font-size: 0.9375rem; }
-th, td { padding: 0.4rem 0; border-top: 1px solid var(--line); text-align: left; vertical-align: top; overflow-wrap: anywhere; }
-tr:first-child > * { border-top: 0; }
-th { width: 45%; padding-right: 1rem; color: var(--soft); font-weight: 400; }
 `;

@@ -30,7 +30,7 @@ export async function openData(settings: Settings, dataDir?: string): Promise<Tr
   return { train: changed, test };
 }
 
-/** Batches in random order, changed at random, for training. A single sample left over joins no batch: batch norm could not learn from it. */
+/** Full batches in random order, changed at random, for training; which samples are left over is another choice in each epoch. */
 export function trainingLoader(dataset: Dataset, { dataset: name, batchSize, seed, views }: Settings): DataLoader {
   return new DataLoader(dataset, { ...shuffled(dataset, batchSize, seed), views, transform: augmentation(name, dataset.shape) });
 }
@@ -42,12 +42,12 @@ export function featureLoader(dataset: Dataset, { batchSize, seed }: Settings): 
 
 function shuffled(dataset: Dataset, most: number, seed: number) {
   const batchSize = Math.min(most, dataset.size);
-  return { batchSize, shuffle: true, seed, dropLast: dataset.size % batchSize === 1 };
+  return { batchSize, shuffle: true, seed, dropLast: true };
 }
 
-/** Batches in order, as they are. */
-export function testLoader(dataset: Dataset): DataLoader {
-  return new DataLoader(dataset, { batchSize: 256 });
+/** Batches in order, as they are. Contrastive losses grow with the batch, so those that are compared need one size. */
+export function testLoader(dataset: Dataset, batchSize = 256): DataLoader {
+  return new DataLoader(dataset, { batchSize });
 }
 
 /** Changes that keep the class: handwriting may be moved, photographs also mirrored and partly hidden, points shaken. */

@@ -53,7 +53,16 @@ export async function runJob(command: Command, signal: AbortSignal): Promise<Out
   await outputs.open(command.out, from);
   const secondsBefore = saved?.extra.seconds ?? 0;
   const seconds = () => secondsBefore + performance.now() / 1000;
-  const run: Run = { settings, data, method, outputs, signal, save: (...where) => save(command.out, run, ...where), seconds };
+  const run: Run = {
+    settings,
+    data,
+    method,
+    outputs,
+    signal,
+    deviceLine: reason,
+    save: (...where) => save(command.out, run, ...where),
+    seconds,
+  };
   describe(run, device, from);
   for (let stage = from?.stage ?? 0; stage < method.stages.length; stage++) {
     const checkpoint = stage === from?.stage ? saved?.checkpoint : undefined;
@@ -157,6 +166,7 @@ async function conclude(run: Run, { out }: Command, device: string): Promise<voi
   const figures = figuresOf(summary);
   const report = renderReport(makeReport({
     title: `${settings.loss} on ${settings.dataset}`,
+    subtitle: `${stagePlan(method.stages)} on ${run.deviceLine}`,
     history: outputs.history,
     result,
     figures,

@@ -39,5 +39,6 @@ const temperatures: Readonly<Record<LossName, number>> = { ce: 1, espce: 0.1, su
 
 /** Fills in what the command line left open. */
 export function settle(choices: Choices): Settings {
-  return { ...recipes[choices.dataset], temperature: temperatures[choices.loss], samplesPerClass: 0, ...choices };
+  const { dataset, loss, ...rest } = choices;
+  return { dataset, loss, ...recipes[dataset], temperature: temperatures[loss], samplesPerClass: 0, ...rest };
 }

@@ -34,6 +34,8 @@ export interface Run {
   readonly method: Method;
   readonly outputs: Outputs;
   readonly signal: AbortSignal;
+  /** Which device, and why. */
+  readonly deviceLine: string;
   /** Writes a checkpoint. */
   readonly save: (stage: number, optimizer: Optimizer, position: Position) => Promise<void>;
   /** Spent so far, before a resumption included. */
@@ -53,7 +55,7 @@ export async function runStage(run: Run, index: number, checkpoint?: Checkpoint)
   const loader = stage.input === "images" ? trainingLoader(train, settings) : featureLoader(train, settings);
   const schedule = makeSchedule(settings, optimizer, stage.epochs * loader.length);
   schedule.loadStateDict({ steps: from.step });
-  const reporter = new Reporter(run, { stage, index, loader: testLoader(test), from, length: loader.length });
+  const reporter = new Reporter(run, { stage, index, loader: testLoader(test, settings.batchSize), from, length: loader.length });
   let savedAt = run.seconds();
   const result = await fit(stage.step, {
     loader,
@@ -63,7 +65,7 @@ export async function runStage(run: Run, index: number, checkpoint?: Checkpoint)
     from,
     epochs: stage.epochs,
     modules: stage.modules,
-    logEvery: Math.max(1, Math.ceil(loader.length / 20)),
+    logEvery: Math.ceil(Math.max(loader.length / 20, (stage.epochs * loader.length) / 200)),
     onLog: (log) => reporter.log(log),
     onEpoch: async (position) => {
       await reporter.test(position);

@@ -33,7 +33,7 @@ export interface TestResult {
 }
 
 /** So many points are drawn at most: more would hide each other. */
-const mostPoints = 2000;
+const mostPoints = 2048;
 
 /** Tests the classifier, and lays the first samples' embeddings and the prototypes out in the plane, all rows at unit length. */
 export async function testInFull(dataset: Dataset, { embed, logits, prototypes, modules }: Method): Promise<TestResult> {
@@ -87,8 +87,9 @@ function layOut(classes: readonly string[], { rows, labels, corners }: Unit): Te
 
 /** Puts a report together. */
 export function makeReport(
-  { title, history, result, figures, settings, stages }: {
+  { title, subtitle, history, result, figures, settings, stages }: {
     readonly title: string;
+    readonly subtitle: string;
     readonly history: readonly PlacedRecord[];
     readonly result: TestResult;
     readonly figures: readonly Row[];
@@ -96,14 +97,14 @@ export function makeReport(
     readonly stages: readonly string[];
   },
 ): Report {
-  const wrong = result.embedding.classes;
   return {
     title,
+    subtitle,
     figures,
     curves: stages.flatMap((name, stage) =>
       curvesOf(history.filter((record) => record.stage === stage), stages.length > 1 ? `, ${name} stage` : "")
     ),
-    confusion: { classes: wrong, counts: result.counts },
+    confusion: { classes: result.embedding.classes, counts: result.counts },
     embedding: result.embedding,
     settings,
   };
@@ -135,7 +136,7 @@ export function figuresOf(
   const mistakes = Math.round((1 - result.accuracy) * testSamples);
   return [
     ["Test accuracy", `${(result.accuracy * 100).toFixed(2)} %`],
-    ["Mistakes", `${mistakes.toLocaleString("en")} of ${testSamples.toLocaleString("en")}`],
+    [`Mistakes in ${testSamples.toLocaleString("en")}`, mistakes.toLocaleString("en")],
     ["Training loss", loss?.toFixed(4) ?? "unknown"],
     ["Test loss", testLoss?.toFixed(4) ?? "unknown"],
     ["Time", `${seconds.toFixed(1)} s`],
