@@ -122,9 +122,10 @@ export function linspace(start: number, end: number, options: TensorOptions & { 
 export function eye(n: number, options: TensorOptions & { readonly m?: number } = {}): Tensor {
   const { m = n } = options;
   checkSizes([n, m], "eye");
-  const values = new Float64Array(n * m);
-  for (let i = 0; i < Math.min(n, m); i++) values[i * m + i] = 1;
-  return tensor(values, { ...options, shape: [n, m], dtype: options.dtype ?? "float32" });
+  // Compared where it will live: n · m values made here would cost more than what an identity is used for.
+  const { device } = options;
+  const at = (count: number) => arange(count, device === undefined ? {} : { device });
+  return finish(tidy(() => at(n).unsqueeze(1).eq(at(m)).to(checkType(options.dtype ?? "float32"))), options);
 }
 
 /**
