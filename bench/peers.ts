@@ -21,7 +21,7 @@ const { values: options } = parseArgs({
     rounds: { type: "string", default: "2" },
     only: { type: "string", default: "" },
     peers: { type: "string" },
-    seconds: { type: "string", default: "60" },
+    seconds: { type: "string", default: "90" },
     out: { type: "string", default: new URL("RESULTS.md", import.meta.url).pathname },
   },
 });
