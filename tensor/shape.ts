@@ -31,8 +31,7 @@ export function isContiguous(shape: Shape, strides: readonly number[]): boolean 
   let stride = 1;
   for (let dim = shape.length - 1; dim >= 0; dim--) {
     const size = shape[dim]!;
-    if (size === 0) return true;
-    if (size !== 1 && strides[dim] !== stride) return false;
+    if (size !== 1 && strides[dim] !== stride) return shape.includes(0);
     stride *= size;
   }
   return true;

@@ -1113,8 +1113,11 @@ export class Tensor implements Scoped, Disposable {
   copy_(source: Tensor): this {
     const from = shaping.expand.view(source, { shape: broadcastShapes([this.shape, source.shape], "copy_") });
     this.#checkInPlace("copy_", from.shape, [source]);
-    const launch = shaping.copyLaunch({ ...source.view("copy_"), ...from }, this.view("copy_"));
-    runLaunches(this.#storage.device, launch);
+    this.#withApart(source, (apart) => {
+      const layout = apart === source ? from : shaping.expand.view(apart, { shape: from.shape });
+      const launch = shaping.copyLaunch({ ...apart.view("copy_"), ...layout }, this.view("copy_"));
+      runLaunches(this.#storage.device, launch);
+    });
     this.#storage.version++;
     return this;
   }
@@ -1142,10 +1145,21 @@ export class Tensor implements Scoped, Disposable {
       });
     }
     this.#checkInPlace(`${op.name}_`, meta!.shape, operands);
-    const views = operands.map((operand) => operand.view(op.name));
-    runLaunches(this.#storage.device, op.launch(views, [views[0]!], attributes));
+    this.#withApart(operands.at(-1)!, (apart) => {
+      const views = operands.map((_, position) => (position === 0 ? this : apart).view(op.name));
+      runLaunches(this.#storage.device, op.launch(views, [views[0]!], attributes));
+    });
     this.#storage.version++;
     return this;
+  }
+
+  /** Runs a write into this tensor with a source that it does not overlap: another layout of the same memory is copied first. */
+  #withApart(source: Tensor, write: (apart: Tensor) => void): void {
+    const { shape, strides, offset } = source;
+    const same = offset === this.offset && sameShape(shape, this.shape) && sameShape(strides, this.strides);
+    if (source.#storage !== this.#storage || same) return write(source);
+    using apart = source.clone();
+    write(apart);
   }
 
   #checkInPlace(op: string, result: readonly number[], operands: readonly Tensor[]): void {
