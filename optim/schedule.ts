@@ -233,6 +233,66 @@ export class WarmupCosineLR extends Schedule {
   }
 }
 
+/** Options of {@link OneCycleLR}. */
+export interface OneCycleOptions {
+  /** The greatest rate. */
+  readonly maxLr: number;
+  /** The number of steps in all. */
+  readonly totalSteps: number;
+  /** The part of the steps on which the rate rises. Default 0.3. */
+  readonly pctStart?: number;
+  /** How the rate goes from one value to the next. Default "cos". */
+  readonly annealing?: "cos" | "linear";
+  /** The first rate is maxLr / divFactor. Default 25. */
+  readonly divFactor?: number;
+  /** The last rate is the first / finalDivFactor. Default 1e4. */
+  readonly finalDivFactor?: number;
+  /** Down to the first rate as fast as up, then to the last. Default false. */
+  readonly threePhase?: boolean;
+}
+
+/**
+ * Up from maxLr / divFactor to maxLr, then down to far below where it began; the groups' own rates do not count. The momentum is left
+ * alone. Source: Smith and Topin 2018, in PyTorch's form.
+ *
+ * @throws ArgumentError for a pctStart outside 0 … 1 or totalSteps that is no positive whole number.
+ */
+export class OneCycleLR extends Schedule {
+  /** Schedules an optimizer. */
+  constructor(target: Scheduled, options: OneCycleOptions) {
+    const { maxLr, totalSteps, pctStart = 0.3, annealing = "cos", divFactor = 25, finalDivFactor = 1e4, threePhase = false } = options;
+    checkWhole("OneCycleLR", { totalSteps });
+    if (!(pctStart >= 0 && pctStart <= 1)) {
+      throw new ArgumentError(`Cannot make OneCycleLR: a pctStart from 0 to 1 is needed, got ${pctStart}`);
+    }
+    const first = maxLr / divFactor;
+    const last = first / finalDivFactor;
+    const peak = pctStart * totalSteps - 1;
+    const phases = threePhase
+      ? [{ end: peak, from: first, to: maxLr }, { end: 2 * peak, from: maxLr, to: first }, { end: totalSteps - 1, from: first, to: last }]
+      : [{ end: peak, from: first, to: maxLr }, { end: totalSteps - 1, from: maxLr, to: last }];
+    super(target, (_, step) => {
+      let start = 0;
+      for (const { end, from, to } of phases) {
+        if (step <= end) {
+          const progress = (step - start) / (end - start);
+          return annealing === "cos" ? to + (from - to) * halfCosine(progress) : from + (to - from) * progress;
+        }
+        start = end;
+      }
+      return last;
+    });
+  }
+}
+
+/** lr · lambda(t). */
+export class LambdaLR extends Schedule {
+  /** Schedules an optimizer by a factor for each step. */
+  constructor(target: Scheduled, { lambda }: { readonly lambda: (step: number) => number }) {
+    super(target, (base, step) => base * lambda(step));
+  }
+}
+
 /** Options of {@link SequentialLR}. */
 export interface SequentialOptions {
   /** The schedules in order, of the same optimizer. */
