@@ -10,7 +10,7 @@ import { BindGroupCache } from "./bindings.ts";
 import { FaultNotes } from "./faults.ts";
 import { type BoundRange, checkAttached, Guard, type GuardedBuffer, type GuardedPipeline } from "./guard.ts";
 import { PipelineCache } from "./pipelines.ts";
-import { planKernel, signatureOf, viewExtent } from "./plans.ts";
+import { PlanCache, planKernel, viewExtent } from "./plans.ts";
 import { BufferPool, type PooledBuffer } from "./pool.ts";
 import { TimestampLog } from "./profile.ts";
 import { batchDispatches, CommandQueue } from "./queue.ts";
@@ -41,9 +41,6 @@ export interface GpuStats {
   readonly dispatches: number;
 }
 
-/** How many plans are kept; the oldest goes first. */
-const planCapacity = 8192;
-
 /** Memory on the device, without a buffer until its first use. */
 class GpuStorage implements Storage {
   readonly bytes: number;
@@ -64,6 +61,12 @@ interface PreparedDispatch {
   readonly pipeline: GuardedPipeline;
   /** Whether buffers are bound in the size that was asked for, as users' own code expects of `arrayLength`, and not with their class's rest. */
   readonly exact: boolean;
+}
+
+/** The buffers of a dispatch, by binding, when it was last recorded, and their bind group. */
+interface BoundDispatch {
+  readonly buffers: (PooledBuffer | undefined)[];
+  group: GPUBindGroup | undefined;
 }
 
 /** A plan whose pipelines are compiled, and the bytes that each view touches. */
@@ -92,7 +95,7 @@ export class GpuBackend implements Backend {
   readonly #queue: CommandQueue;
   readonly #faults: FaultNotes;
   readonly #readback: Readback;
-  readonly #plans = new Map<string, PreparedPlan>();
+  readonly #plans = new PlanCache<PreparedPlan>();
   #planned = 0;
   #bytes = 0;
   #empty: GuardedBuffer | undefined;
@@ -215,19 +218,27 @@ export class GpuBackend implements Backend {
    * @throws DTypeError for element types the adapter lacks; DeviceError for storages of another device or views beyond theirs.
    */
   run(kernel: Kernel, inputs: readonly View[], outputs: readonly View[], scalars: readonly number[]): void {
-    this.#guard.check();
-    for (const view of inputs) this.#live(view.storage, `run ${kernel.kind} on`);
-    for (const view of outputs) this.#live(view.storage, `run ${kernel.kind} on`);
-    // A scatter into nothing still has its indices checked.
-    if (kernel.kind !== "scatter" && outputs.every((view) => view.shape.includes(0))) return;
-    const signature = signatureOf(kernel, inputs, outputs);
-    let plan = this.#plans.get(signature);
-    if (plan === undefined) {
-      plan = this.#prepare(kernel, inputs, outputs);
-      if (this.#plans.size >= planCapacity) this.#plans.delete(this.#plans.keys().next().value!);
-      this.#plans.set(signature, plan);
-    }
-    this.#execute(kernel, plan, inputs, outputs, scalars);
+    this.#checkLive(kernel, inputs, outputs);
+    if (isIdle(kernel, outputs)) return;
+    this.#execute(kernel, this.#planOf(kernel, inputs, outputs), inputs, outputs, scalars);
+  }
+
+  /**
+   * Looks everything up that {@link run} would, once; the function it returns runs the kernel. For kernels that run again and again on the
+   * same storages.
+   *
+   * @throws DTypeError and DeviceError as {@link run} does.
+   */
+  prepare(kernel: Kernel, inputs: readonly View[], outputs: readonly View[]): (scalars: readonly number[]) => void {
+    this.#checkLive(kernel, inputs, outputs);
+    if (isIdle(kernel, outputs)) return () => this.#checkLive(kernel, inputs, outputs);
+    const plan = this.#planOf(kernel, inputs, outputs);
+    checkExtents(kernel, plan, inputs, outputs);
+    const bound = plan.dispatches.map((): BoundDispatch => ({ buffers: [], group: undefined }));
+    return (scalars) => {
+      this.#checkLive(kernel, inputs, outputs);
+      this.#execute(kernel, plan, inputs, outputs, scalars, bound);
+    };
   }
 
   /** Runs a plan written by hand, such as the one that tests a new device. */
@@ -311,7 +322,18 @@ export class GpuBackend implements Backend {
     this.#guard.destroy();
   }
 
-  #prepare(kernel: Kernel, inputs: readonly View[], outputs: readonly View[]): PreparedPlan {
+  #checkLive(kernel: Kernel, inputs: readonly View[], outputs: readonly View[]): void {
+    this.#guard.check();
+    const verb = `run ${kernel.kind} on`;
+    for (const view of inputs) this.#live(view.storage, verb);
+    for (const view of outputs) this.#live(view.storage, verb);
+  }
+
+  #planOf(kernel: Kernel, inputs: readonly View[], outputs: readonly View[]): PreparedPlan {
+    return this.#plans.get(kernel, inputs, outputs, () => this.#plan(kernel, inputs, outputs));
+  }
+
+  #plan(kernel: Kernel, inputs: readonly View[], outputs: readonly View[]): PreparedPlan {
     for (const { dtype } of [...inputs, ...outputs]) {
       if (!this.supports(dtype)) {
         throw new DTypeError(`Cannot run ${kernel.kind} on ${this.description}: a type it computes with is needed, got ${dtype}`, {
@@ -335,22 +357,14 @@ export class GpuBackend implements Backend {
     inputs: readonly View[],
     outputs: readonly View[],
     scalars: readonly number[],
+    bound?: readonly BoundDispatch[],
   ): void {
-    for (let i = 0; i < plan.extents.length; i++) {
-      const view = i < inputs.length ? inputs[i]! : outputs[i - inputs.length]!;
-      if (plan.extents[i]! > view.storage.bytes) {
-        throw new DeviceError(
-          `Cannot run ${kernel.kind} on webgpu: a view inside ${view.storage.bytes} bytes is needed, got one that ends at ${
-            plan.extents[i]
-          }`,
-        );
-      }
-    }
+    if (bound === undefined) checkExtents(kernel, plan, inputs, outputs);
     for (const view of inputs) this.#guard.checkMemory(this.#own(view.storage).touched);
     this.#queue.log?.describe(kernel, outputs);
     const temporaries = plan.temporaries.map((bytes) => this.#pool.take(Math.max(bytes, 4), this.#queue.batch, false));
     try {
-      for (const prepared of plan.dispatches) this.#dispatch(prepared, inputs, outputs, temporaries, scalars);
+      plan.dispatches.forEach((prepared, at) => this.#dispatch(prepared, inputs, outputs, temporaries, scalars, bound?.[at]));
     } finally {
       for (const temporary of temporaries) this.#pool.give(temporary);
     }
@@ -364,18 +378,29 @@ export class GpuBackend implements Backend {
     outputs: readonly View[],
     temporaries: readonly PooledBuffer[],
     scalars: readonly number[],
+    bound: BoundDispatch = { buffers: [], group: undefined },
   ): void {
     if (dispatch.workgroups.includes(0)) return;
-    const used: PooledBuffer[] = [];
-    const ranges = dispatch.bindings.map((binding): BoundRange => {
-      if (binding.role === "fault") return this.#faults.rangeFor(dispatch.label);
-      const pooled = this.#pooledOf(binding, inputs, outputs, temporaries);
-      if (pooled === undefined) return { buffer: this.#empty ??= this.#guard.createBuffer(256, "storage") };
-      used.push(pooled);
-      return exact && binding.role !== "temporary" ? { buffer: pooled.buffer, offset: 0, size: bytesOf(binding, inputs, outputs) } : pooled;
+    const { buffers } = bound;
+    let { group } = bound;
+    dispatch.bindings.forEach((binding, at) => {
+      if (binding.role === "fault") this.#faults.arm();
+      const pooled = binding.role === "fault" ? undefined : this.#pooledOf(binding, inputs, outputs, temporaries);
+      if (pooled !== buffers[at]) group = undefined;
+      buffers[at] = pooled;
     });
-    this.#queue.dispatch(pipeline, this.#groups.get(dispatch.label, pipeline.access, ranges), dispatch, scalars);
-    for (const pooled of used) pooled.batch = this.#queue.batch;
+    if (group === undefined) {
+      const ranges = dispatch.bindings.map((binding, at): BoundRange => {
+        if (binding.role === "fault") return this.#faults.rangeFor(dispatch.label);
+        const pooled = buffers[at];
+        if (pooled === undefined) return { buffer: this.#empty ??= this.#guard.createBuffer(256, "storage") };
+        const whole = !exact || binding.role === "temporary";
+        return whole ? pooled : { buffer: pooled.buffer, offset: 0, size: bytesOf(binding, inputs, outputs) };
+      });
+      group = bound.group = this.#groups.get(dispatch.label, pipeline.access, ranges);
+    }
+    this.#queue.dispatch(pipeline, group, dispatch, scalars);
+    for (const pooled of buffers) if (pooled !== undefined) pooled.batch = this.#queue.batch;
   }
 
   #pooledOf(
@@ -455,6 +480,26 @@ fn main() {
     scalars: [{ slot: 0, dtype: "uint32" }, { slot: 1, dtype: "uint32" }, { slot: 2, dtype: "uint32" }],
   }],
 };
+
+/** Whether there is nothing to do. A scatter into nothing still has its indices checked. */
+function isIdle(kernel: Kernel, outputs: readonly View[]): boolean {
+  return kernel.kind !== "scatter" && outputs.every((view) => view.shape.includes(0));
+}
+
+function checkExtents(
+  kernel: { readonly kind: string },
+  { extents }: PreparedPlan,
+  inputs: readonly View[],
+  outputs: readonly View[],
+): void {
+  for (let i = 0; i < extents.length; i++) {
+    const { storage } = i < inputs.length ? inputs[i]! : outputs[i - inputs.length]!;
+    if (extents[i]! <= storage.bytes) continue;
+    throw new DeviceError(
+      `Cannot run ${kernel.kind} on webgpu: a view inside ${storage.bytes} bytes is needed, got one that ends at ${extents[i]}`,
+    );
+  }
+}
 
 function extentOf(view: View): number {
   const { first, end } = viewExtent(view);

@@ -24,10 +24,14 @@ export class FaultNotes {
     this.#guard = guard;
   }
 
+  /** Says that a dispatch that may leave a note is about to be recorded. */
+  arm(): void {
+    this.#armed = true;
+  }
+
   /** The range in which a dispatch leaves its note. */
   rangeFor(label: string): BoundRange {
     this.#buffer ??= this.#guard.createBuffer(slots * slotBytes, "storage");
-    this.#armed = true;
     return { buffer: this.#buffer, offset: this.#slot(label) * slotBytes, size: slotBytes };
   }
 

@@ -94,6 +94,8 @@ export class Guard {
   readonly #layouts = new Map<string, GPUBindGroupLayout>();
   readonly #pending = new Set<Promise<void>>();
   readonly #scalarLayout: GPUBindGroupLayout;
+  /** Asking the device for a limit is a call into the runtime. */
+  readonly #workgroupLimit: number;
   #failure: DeviceError | undefined;
   #nextId = 1;
   readonly #outages: Outage[] = [];
@@ -106,6 +108,7 @@ export class Guard {
   /** Takes a device over; its errors and its loss are watched from here on. */
   constructor(device: GPUDevice) {
     this.#device = device;
+    this.#workgroupLimit = device.limits.maxComputeWorkgroupsPerDimension;
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault();
       this.#judge((event as GPUUncapturedErrorEvent).error.message);
@@ -284,11 +287,16 @@ export class Guard {
     return this.#device.createQuerySet({ type: "timestamp", count });
   }
 
+  /** Gives places for times back. */
+  destroyQueries(queries: GPUQuerySet): void {
+    queries.destroy();
+  }
+
   /** Begins to record commands. */
   record(): Recorder {
     this.check();
     this.#recording = true;
-    return new Recorder(this.#device.createCommandEncoder(), this.limits);
+    return new Recorder(this.#device.createCommandEncoder(), this.#workgroupLimit);
   }
 
   /** Hands recorded commands to the device; none at all still pushes out pending writes. */
@@ -382,14 +390,14 @@ export class Guard {
 /** Commands on their way to the device: dispatches share one pass, copies end it. */
 export class Recorder {
   readonly #encoder: GPUCommandEncoder;
-  readonly #limits: GPUSupportedLimits;
+  readonly #workgroupLimit: number;
   #pass: GPUComputePassEncoder | undefined;
   #pipeline: GuardedPipeline | undefined;
 
-  /** Begins on an encoder of the device with these limits. */
-  constructor(encoder: GPUCommandEncoder, limits: GPUSupportedLimits) {
+  /** Begins on an encoder of a device that takes so many workgroups a dimension. */
+  constructor(encoder: GPUCommandEncoder, workgroupLimit: number) {
     this.#encoder = encoder;
-    this.#limits = limits;
+    this.#workgroupLimit = workgroupLimit;
   }
 
   /**
@@ -404,7 +412,7 @@ export class Recorder {
     workgroups: readonly [number, number, number],
     times?: DispatchTimes,
   ): void {
-    const limit = this.#limits.maxComputeWorkgroupsPerDimension;
+    const limit = this.#workgroupLimit;
     if (workgroups.some((count) => !Number.isInteger(count) || count < 1 || count > limit)) {
       throw new DeviceError(`Cannot dispatch [${workgroups.join(", ")}] workgroups: 1 … ${limit} a dimension are needed`);
     }
@@ -417,7 +425,7 @@ export class Recorder {
     this.#pipeline = pipeline;
     this.#pass.setBindGroup(0, buffers);
     if (scalars !== undefined) this.#pass.setBindGroup(1, scalars.group, [scalars.offset]);
-    this.#pass.dispatchWorkgroups(...workgroups);
+    this.#pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
     if (times !== undefined) this.#endPass();
   }
 

@@ -1,5 +1,5 @@
 /**
- * From a kernel and its views to dispatches: which generator writes which family.
+ * From a kernel and its views to dispatches: which generator writes which family, and finding what was written before.
  *
  * @module
  */
@@ -58,6 +58,72 @@ export function signatureOf(kernel: Kernel, inputs: readonly View[], outputs: re
     signature += `${i === inputs.length ? ">" : "|"}${dtype}[${shape}][${strides}]${offset}${same < i ? `=${same}` : ""}`;
   }
   return signature;
+}
+
+/** How many plans are kept; the oldest goes first. */
+const capacity = 8192;
+/** Layouts compared one by one for each kernel before a signature is written, which takes microseconds. */
+const recentLayouts = 16;
+
+/** A plan for views of these types, shapes, strides and offsets, sharing storages in this way. */
+interface Recent<Prepared> {
+  readonly inputs: number;
+  readonly views: readonly Omit<View, "storage">[];
+  /** For each view the first one on the same storage. */
+  readonly sharing: readonly number[];
+  readonly plan: Prepared;
+}
+
+/** Plans by kernel and layout. Kernels are made once and used again, so those met before are found by their identity. */
+export class PlanCache<Prepared> {
+  readonly #plans = new Map<string, Prepared>();
+  readonly #recent = new WeakMap<Kernel, Recent<Prepared>[]>();
+
+  /** The plan of an equal call before, or the one that `make` gives. */
+  get(kernel: Kernel, inputs: readonly View[], outputs: readonly View[], make: () => Prepared): Prepared {
+    const recent = this.#recent.get(kernel);
+    if (recent !== undefined) { for (const entry of recent) if (matches(entry, inputs, outputs)) return entry.plan; }
+    const signature = signatureOf(kernel, inputs, outputs);
+    let plan = this.#plans.get(signature);
+    if (plan === undefined) {
+      plan = make();
+      if (this.#plans.size >= capacity) this.#plans.delete(this.#plans.keys().next().value!);
+      this.#plans.set(signature, plan);
+    }
+    const views = [...inputs, ...outputs];
+    const entry = {
+      inputs: inputs.length,
+      views: views.map(({ dtype, shape, strides, offset }) => ({ dtype, shape, strides, offset })),
+      sharing: views.map(({ storage }) => views.findIndex((view) => view.storage === storage)),
+      plan,
+    };
+    if (recent === undefined) this.#recent.set(kernel, [entry]);
+    else if (recent.unshift(entry) > recentLayouts) recent.pop();
+    return plan;
+  }
+}
+
+function matches<Prepared>(entry: Recent<Prepared>, inputs: readonly View[], outputs: readonly View[]): boolean {
+  const { views, sharing } = entry;
+  const count = inputs.length;
+  if (entry.inputs !== count || views.length !== count + outputs.length) return false;
+  for (let i = 0; i < views.length; i++) {
+    const known = views[i]!;
+    const view = i < count ? inputs[i]! : outputs[i - count]!;
+    if (view.dtype !== known.dtype || view.offset !== known.offset) return false;
+    if (!equalNumbers(view.shape, known.shape) || !equalNumbers(view.strides, known.strides)) return false;
+    let first = 0;
+    while ((first < count ? inputs[first]! : outputs[first - count]!).storage !== view.storage) first++;
+    if (first !== sharing[i]) return false;
+  }
+  return true;
+}
+
+function equalNumbers(a: readonly number[], b: readonly number[]): boolean {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 /** The bytes of its storage that a view touches: from 0 to the end of its last element; 0 for a view without elements. */

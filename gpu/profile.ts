@@ -106,7 +106,7 @@ export class TimestampLog {
   /** Gives back what the log holds. */
   destroy(): void {
     for (const log of this.#logs) this.#guard.destroyBuffer(log);
-    this.#queries.destroy();
+    this.#guard.destroyQueries(this.#queries);
   }
 
   /** Finds room for the largest batch. */

@@ -120,7 +120,8 @@ function bind(entry: Entry, device: Device, { storageOf, constants }: StoragePla
   const { kernel, scalars } = entry;
   const inputs = entry.inputs.map(view);
   const outputs = entry.outputs.map(view);
-  return [() => backend.run(kernel, inputs, outputs, resolveScalars(scalars))];
+  const run = backend.prepare?.(kernel, inputs, outputs) ?? ((values) => backend.run(kernel, inputs, outputs, values));
+  return [() => run(resolveScalars(scalars))];
 }
 
 /** One line per kernel: family, sizes, number of scalar operations. */

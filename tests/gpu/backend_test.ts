@@ -281,3 +281,44 @@ gpuTest("GpuBackend refuses everything after destroy, also a read that was under
   assertThrows(() => backend.alloc(4), DeviceError, "destroyed");
   assertThrows(() => backend.write(storage, 0, Float32Array.of(1)), DeviceError, "destroyed");
 });
+
+gpuTest("GpuBackend runs a prepared kernel as often as asked, with new scalars and what its inputs hold by then", async () => {
+  const backend = await createGpuBackend();
+  const [source, output, sum] = [written(backend, 1, 2), backend.alloc(8), backend.alloc(4)];
+  const scale = backend.prepare(timesScalar, [view(source)], [view(output)]);
+  const add = backend.prepare(total, [view(output)], [{ ...view(sum), shape: [], strides: [] }]);
+  const long = written(backend, ...new Array(100_000).fill(1));
+  const addLong = backend.prepare(total, [view(long)], [{ ...view(sum), shape: [], strides: [] }]);
+  for (const [round, factor] of [2, 3, 0.5].entries()) {
+    backend.write(source, 0, Float32Array.of(1 + round, 2));
+    scale([factor]);
+    add([]);
+    assertEquals(await values(backend, sum), [[factor * (3 + round)]]);
+    addLong([]);
+    assertEquals(await values(backend, sum), [[100_000]]);
+    backend.trim(); // the temporaries of the long sum go, and with them what was bound
+  }
+  const { bindGroups } = backend.stats();
+  scale([1]);
+  add([]);
+  assertEquals(backend.stats().bindGroups, bindGroups);
+  backend.free(source);
+  assertThrows(() => scale([1]), DisposedError);
+  assertThrows(() => backend.prepare(total, [view(output, 3)], [{ ...view(sum), shape: [], strides: [] }]), DeviceError, "view inside 8");
+  backend.destroy();
+  assertThrows(() => add([]), DeviceError, "destroyed");
+});
+
+gpuTest("GpuBackend tells layouts and shared storages apart when one kernel comes again", async () => {
+  const backend = gpu();
+  const plus = map(apply("add", x, input(1, "float32")));
+  const [a, b] = [written(backend, 1, 2, 3, 4), written(backend, 10, 20, 30, 40)];
+  const square = (storage: Storage, strides: number[]): View => ({ ...view(storage), shape: [2, 2], strides });
+  const [first, second, third] = [backend.alloc(16), backend.alloc(16), backend.alloc(16)];
+  for (let round = 0; round < 2; round++) {
+    backend.run(plus, [square(a, [2, 1]), square(b, [2, 1])], [square(first, [2, 1])], []);
+    backend.run(plus, [square(a, [2, 1]), square(b, [1, 2])], [square(second, [2, 1])], []);
+    backend.run(plus, [square(a, [2, 1]), square(a, [2, 1])], [square(third, [2, 1])], []);
+    assertEquals(await values(backend, first, second, third), [[11, 22, 33, 44], [11, 32, 23, 44], [2, 4, 6, 8]]);
+  }
+});
