@@ -63,7 +63,7 @@ export class Progress {
     const rest = [...parts, ...timeLeft(state)].join("  ");
     if (!this.#target.terminal) {
       const tenth = Math.floor(fraction * 10);
-      if (tenth !== this.#shown) this.#target.write(`${label}  ${percent}  ${rest}\n`);
+      if (tenth !== this.#shown) this.#target.write(`${label}  ${percent}  ${rest}`.trimEnd() + "\n");
       this.#shown = tenth;
       return;
     }

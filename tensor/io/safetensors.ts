@@ -7,7 +7,7 @@
  */
 import { tensor } from "../create.ts";
 import type { DeviceName } from "../device.ts";
-import { byteSize, type DType } from "../dtype.ts";
+import type { DType } from "../dtype.ts";
 import { DataError } from "../errors.ts";
 import { keep } from "../scope.ts";
 import { sizeOf } from "../shape.ts";
@@ -57,7 +57,8 @@ export async function encodeSafetensors(
   { metadata = {} }: SafetensorsOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
   // The widest types first, so that every value lies at a multiple of its size.
-  const names = Object.keys(tensors).sort((a, b) => byteSize[tensors[b]!.dtype] - byteSize[tensors[a]!.dtype] || (a < b ? -1 : 1));
+  const width = (name: string) => storedTypes[typeNames[tensors[name]!.dtype]].bytes;
+  const names = Object.keys(tensors).sort((a, b) => width(b) - width(a) || (a < b ? -1 : 1));
   if (names.includes(metadataKey)) throw new DataError(`Cannot encode safetensors: another name than "${metadataKey}" is needed`);
   const values = await read(...names.map((name) => tensors[name]!));
   const entries: [string, unknown][] = Object.keys(metadata).length > 0 ? [[metadataKey, metadata]] : [];
