@@ -37,6 +37,7 @@ loads.push(Deno.loadavg()[0]!);
 const { text, problems } = report(peers.map(([name]) => name), results);
 console.log(text);
 await Deno.writeTextFile(options.out, await page(text));
+await new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", options.out] }).output();
 for (const problem of problems) console.error(problem);
 Deno.exit(problems.length > 0 ? 1 : 0);
 
