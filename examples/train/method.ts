@@ -35,6 +35,8 @@ export interface Stage {
   readonly modules: readonly Module[];
   /** What is trained on: images, or the features that the stage before has learned. */
   readonly input: "images" | "features";
+  /** What the learning rate is multiplied by. Default 1. */
+  readonly lrFactor?: number;
   /** Computes a batch's loss, from images or features [N, ...] or, with several views, [N, V, ...]. */
   readonly step: (batch: Batch) => TrainingStepResult;
 }
@@ -140,6 +142,7 @@ function supConMethod({ encoder, classes, rank, epochs, temperature }: Plan): Me
       epochs: linearEpochs,
       modules: [classifier],
       input: "features",
+      lrFactor: 5, // one layer alone bears more than a deep model
       step: ({ x, y }) => classified(classifier.forward(x), y),
     },
   ];

@@ -131,7 +131,7 @@ type ValueFlag = typeof valueFlags[number];
  * @throws UsageError for an unknown flag or a bad value.
  */
 export function parseCommand(args: readonly string[]): Command | "help" {
-  const parsed = parseArgs([...args], {
+  const parsed = parseArgs(joinNegativeValues(args), {
     string: valueFlags,
     boolean: ["resume", "json", "help"],
     alias: { h: "help" },
@@ -145,6 +145,17 @@ export function parseCommand(args: readonly string[]): Command | "help" {
   const given = givenChoices(read);
   const choices = { loss: "esupcon", dataset: "digits", labelNoise: 0, imbalance: 1, seed: 0, ...given } as const;
   return { ...surroundings(read, choices), choices, given };
+}
+
+/** `--lr -1` is a bad value of --lr, not a flag called -1. */
+function joinNegativeValues(args: readonly string[]): string[] {
+  const out: string[] = [];
+  for (const arg of args) {
+    const before = out.at(-1);
+    if (/^-\.?\d/.test(arg) && before !== undefined && /^--[^=]+$/.test(before)) out[out.length - 1] = `${before}=${arg}`;
+    else out.push(arg);
+  }
+  return out;
 }
 
 function givenChoices(read: Values): Partial<Choices> {

@@ -49,7 +49,10 @@ const saveEvery = 5;
 export async function runStage(run: Run, index: number, checkpoint?: Checkpoint): Promise<FitResult> {
   const { settings, method, outputs, signal } = run;
   const stage = method.stages[index]!;
-  const optimizer = makeOptimizer(settings, stage.modules.flatMap((module) => module.parameters()));
+  const optimizer = makeOptimizer(
+    { ...settings, lr: settings.lr * (stage.lrFactor ?? 1) },
+    stage.modules.flatMap((module) => module.parameters()),
+  );
   const from = checkpoint === undefined ? beginning : restore(run, optimizer, checkpoint);
   const { train, test } = await stageData(run, stage);
   const loader = stage.input === "images" ? trainingLoader(train, settings) : featureLoader(train, settings);
