@@ -9,6 +9,7 @@ import { apply, cast, expression, input, result, scalar, type Value } from "../e
 import type { Combine, ReduceKernel, RowKernel, View } from "../kernel.ts";
 import { dimsLast, type KernelOp, memoize, type Meta, permuteView, type Vjp } from "../op.ts";
 import { sizeOf } from "../shape.ts";
+import { fillLaunch } from "./shape.ts";
 
 /** Which dims (normalised, increasing) and whether they stay as size 1. */
 export interface ReduceAttributes {
@@ -49,12 +50,15 @@ interface ReduceDeclaration<A extends ReduceAttributes> {
   readonly epilogue?: (combined: Value, count: Value) => Value;
   readonly vjp: Vjp<A> | null;
   readonly saves?: "input" | "input and output";
+  /** What an empty row gives, where the epilogue would not do: a GPU's compiler takes 0 / 0 for 0. Default: what the epilogue gives. */
+  readonly empty?: number;
   /** Refuse an empty row: there is no greatest of nothing. */
   readonly refusesEmpty?: boolean;
 }
 
 function reduce<A extends ReduceAttributes>(name: string, declaration: ReduceDeclaration<A>): KernelOp<A> {
-  const { combine, type = (dtype) => dtype, prologue = (x) => x, epilogue = (x) => x, vjp, saves, refusesEmpty = false } = declaration;
+  const { combine, type = (dtype) => dtype, prologue = (x) => x, epilogue = (x) => x, vjp, saves, empty, refusesEmpty = false } =
+    declaration;
   const position = combine === "argmax" || combine === "argmin";
   const kernels = memoize((dtype: DType, reduced: number): ReduceKernel => {
     const to = type(dtype);
@@ -81,6 +85,7 @@ function reduce<A extends ReduceAttributes>(name: string, declaration: ReduceDec
       return [{ dtype: type(x!.dtype), shape: reducedShape(x!.shape, attributes) }];
     },
     launch: (inputs, outputs, { dims }) => {
+      if (empty !== undefined && rowLength(inputs[0]!, dims) === 0) return fillLaunch(outputs[0]!, empty);
       const views = rowViews(inputs, outputs[0]!, dims);
       const kernel = kernels(inputs[0]!.dtype, dims.length);
       return { kernel, inputs: views.inputs, outputs: [views.output], scalars: [rowLength(inputs[0]!, dims)] };
@@ -121,6 +126,7 @@ export const mean: KernelOp<ReduceAttributes> = reduce("mean", {
   combine: "sum",
   type: floatType,
   epilogue: (total, count) => apply("div", total, count),
+  empty: NaN,
   vjp: (context) => [
     spread(context).div(rowLength(context.inputs[0]!, context.attributes.dims)).expand(context.inputs[0]!.shape),
   ],
@@ -261,6 +267,7 @@ export const variance: KernelOp<VarianceAttributes> = {
     return [{ dtype: x!.dtype, shape: reducedShape(x!.shape, attributes) }];
   },
   launch: (inputs, outputs, { dims, correction, root }) => {
+    if (rowLength(inputs[0]!, dims) === 0) return fillLaunch(outputs[0]!, NaN);
     const views = rowViews(inputs, outputs[0]!, dims);
     const count = rowLength(inputs[0]!, dims);
     return {
