@@ -61,19 +61,23 @@ function checkTargets(logits: Tensor, targets: Tensor): void {
 }
 
 function fromClasses(logits: Tensor, targets: Tensor, options: CrossEntropyOptions): Tensor {
+  return classLoss(logits.logSoftmax(1).neg(), targets, options, "crossEntropy");
+}
+
+/** The surprise at each target's own class, weighted, smoothed, without what is ignored, and reduced. */
+export function classLoss(surprise: Tensor, targets: Tensor, options: CrossEntropyOptions, op: string): Tensor {
   const { reduction = "mean", labelSmoothing = 0, ignoreIndex = -100, weight } = options;
-  const surprise = logits.logSoftmax(1).neg();
   const ignored = targets.eq(ignoreIndex);
   const classes = targets.maskedFill(ignored, 0);
   const own = surprise.gather(1, classes.unsqueeze(1)).squeeze(1);
   const rowWeight = weight?.indexSelect(0, classes.flatten()).reshape(classes.shape) ?? own.onesLike();
   let losses = own.mul(rowWeight);
   if (labelSmoothing > 0) {
-    const spread = alongClasses(surprise, weight).sum(1).mul(labelSmoothing / logits.shape[1]!);
+    const spread = alongClasses(surprise, weight).sum(1).mul(labelSmoothing / surprise.shape[1]!);
     losses = losses.mul(1 - labelSmoothing).add(spread);
   }
   losses = losses.maskedFill(ignored, 0);
-  if (reduction !== "mean") return reduceLoss(losses, reduction, "crossEntropy");
+  if (reduction !== "mean") return reduceLoss(losses, reduction, op);
   return losses.sum().div(rowWeight.maskedFill(ignored, 0).sum());
 }
 

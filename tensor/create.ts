@@ -86,7 +86,7 @@ export interface ArangeOptions extends TensorOptions {
 /**
  * start, start + step, … up to, not including, `end`: int32 where all three are whole numbers, else float32.
  *
- * @throws ArgumentError for a step of 0 or infinite bounds.
+ * @throws ArgumentError for a step of 0 or away from the end, or infinite bounds.
  *
  * @example
  * ```ts
@@ -101,7 +101,10 @@ export function arange(end: number, options: ArangeOptions = {}): Tensor {
   if (step === 0 || ![start, end, step].every(Number.isFinite)) {
     throw new ArgumentError(`Cannot arange: finite bounds and a step other than 0 are needed, got ${start}, ${end}, ${step}`);
   }
-  const length = Math.max(0, Math.ceil((end - start) / step));
+  if ((end - start) * step < 0) {
+    throw new ArgumentError(`Cannot arange: a step towards the end is needed, got ${step} from ${start} to ${end}`);
+  }
+  const length = Math.ceil((end - start) / step);
   const dtype = options.dtype ?? ([start, end, step].every(Number.isInteger) ? "int32" : "float32");
   return tensor(Float64Array.from({ length }, (_, i) => start + i * step), { ...options, dtype });
 }

@@ -68,7 +68,7 @@ export interface ScatterOptions {
   readonly index: Tensor;
   /** The values, of at least the index's shape. */
   readonly src: Tensor;
-  /** What happens where values meet. Default "replace": the last one stays. Only "replace" and "sum" have gradients. */
+  /** What happens where values meet. Default "replace": the last one stays. */
   readonly combine?: "replace" | "sum" | "prod" | "max" | "min";
 }
 
@@ -383,7 +383,7 @@ export class Tensor implements Scoped, Disposable {
     return one(unary.abs, this);
   }
 
-  /** -1, 0 or 1; NaN stays. */
+  /** -1, 0 or 1; 0 for NaN. */
   sign(): Tensor {
     return one(unary.sign, this);
   }
@@ -535,6 +535,9 @@ export class Tensor implements Scoped, Disposable {
 
   /** x Φ(x) with the normal distribution function Φ; `approximate: "tanh"` for the cheaper form. Source: Hendrycks and Gimpel 2016. */
   gelu({ approximate = "none" }: { readonly approximate?: "none" | "tanh" } = {}): Tensor {
+    if (approximate !== "none" && approximate !== "tanh") {
+      throw new ArgumentError(`Cannot gelu: approximate "none" or "tanh" is needed, got ${JSON.stringify(approximate)}`);
+    }
     return one(approximate === "tanh" ? unary.geluTanh : unary.gelu, this);
   }
 
@@ -548,7 +551,7 @@ export class Tensor implements Scoped, Disposable {
     return one(unary.logSigmoid, this);
   }
 
-  /** x held between bounds; either may be left out. NaN stays. */
+  /** x held between bounds; either may be left out, and all is `max` where min > max. NaN stays. */
   clamp({ min = -Infinity, max = Infinity }: { readonly min?: number; readonly max?: number }): Tensor {
     return one(unary.clamp, this, [min, max]);
   }
@@ -1026,7 +1029,8 @@ export class Tensor implements Scoped, Disposable {
 
   /** This tensor with `src` combined in at the places that `index` names along `dim`. */
   scatter(dim: number, { index, src, combine = "replace" }: ScatterOptions): Tensor {
-    return apply(indexing.scatter, [this, index, src], { dim: normalizeDim(dim, this.rank, "scatter"), combine })[0]!;
+    const op = combine === "replace" || combine === "sum" ? indexing.scatter : indexing.scatterReduce;
+    return apply(op, [this, index, src], { dim: normalizeDim(dim, this.rank, "scatter"), combine })[0]!;
   }
 
   /** The slices of `dim` that a 1-d int32 index names, in its order. */

@@ -18,7 +18,7 @@ export interface NumberOperand {
 }
 
 /** What a binary gradient rule sees: both operands, as tensors or numbers. */
-interface BinaryContext {
+export interface BinaryContext {
   readonly dy: Tensor;
   readonly a: Tensor | number;
   readonly b: Tensor | number;
@@ -27,7 +27,8 @@ interface BinaryContext {
   readonly needsB: boolean;
 }
 
-interface BinaryDeclaration {
+/** How an elementwise operation on two operands is declared. */
+export interface BinaryDeclaration {
   readonly expr: (a: Value, b: Value) => Value;
   /** The gradients of a and b; the one that is not needed may be null. */
   readonly vjp: ((context: BinaryContext) => readonly [Tensor | null, Tensor | null]) | null;
@@ -39,7 +40,8 @@ interface BinaryDeclaration {
 
 const noNumbers: NumberOperand = {};
 
-function binary(name: string, { expr, vjp, saves, type = "same", refuses = [] }: BinaryDeclaration): KernelOp<NumberOperand> {
+/** An elementwise operation on two operands, broadcast and promoted; one may be a number. */
+export function binary(name: string, { expr, vjp, saves, type = "same", refuses = [] }: BinaryDeclaration): KernelOp<NumberOperand> {
   /** The type in which the operands meet. */
   function commonType(inputs: readonly { readonly dtype: DType }[], { left, right }: NumberOperand): DType {
     const number = left ?? right;
@@ -171,18 +173,19 @@ function powerExponentGradient(dy: Tensor, a: Tensor | number, b: Tensor, y: Ten
   return a.eq(0).logicalAnd(b.ge(0)).where(0, dy.mul(y).mul(a.log()));
 }
 
-/** Half the gradient each where the operands are equal, as in PyTorch. */
+/** Half the gradient each where the operands are equal, all of it to both where one is NaN, as in PyTorch. */
 function extremum(name: "maximum" | "minimum", op: "max" | "min"): KernelOp<NumberOperand> {
   const wins = (a: Tensor | number, b: Tensor | number): [Tensor, Tensor] => {
     const [greater, less] = typeof a === "number" ? [(b as Tensor).lt(a), (b as Tensor).gt(a)] : [a.gt(b), a.lt(b)];
     return op === "max" ? [greater, less] : [less, greater];
   };
+  const meets = (a: Tensor | number, b: Tensor | number): Tensor => typeof a === "number" ? (b as Tensor).eq(a) : a.eq(b);
   return binary(name, {
     expr: (a, b) => apply(op, a, b),
     vjp: ({ dy, a, b, needsA, needsB }) => {
       const [first, second] = wins(a, b);
-      const share = (mine: Tensor, other: Tensor) => other.where(0, mine.where(dy, dy.mul(0.5)));
-      return [needsA ? share(first, second) : null, needsB ? share(second, first) : null];
+      const shared = meets(a, b).where(dy.mul(0.5), dy);
+      return [needsA ? second.where(0, shared) : null, needsB ? first.where(0, shared) : null];
     },
     saves: "inputs",
     refuses: noBool,

@@ -46,7 +46,7 @@ export interface ScatterAttributes extends DimAttributes {
   readonly combine: ScatterKernel["combine"];
 }
 
-/** Inputs x, an index, and src of at least the index's shape: x with src combined in. Gradients for "sum" and "replace". */
+/** Inputs x, an index, and src of at least the index's shape: x with src replaced or added in. For the others see {@link scatterReduce}. */
 export const scatter: KernelOp<ScatterAttributes> = {
   kind: "kernel",
   name: "scatter",
@@ -80,6 +80,32 @@ export const scatter: KernelOp<ScatterAttributes> = {
       outputs: [y!],
     },
   ],
+};
+
+/** {@link scatter} with "prod", "max" or "min", whose gradients need the values; equal extrema share the gradient evenly. */
+export const scatterReduce: KernelOp<ScatterAttributes> = {
+  ...scatter,
+  saves: { inputs: "all", outputs: [0] },
+  vjp: ({ dy, x, y, inputs, attributes: { dim, combine } }) => {
+    const [self, indices, result] = [x(0), x(1), y(0)];
+    const src = indices.shape.reduce<Tensor>((part, length, d) => part.narrow(d, { start: 0, length }), x(2));
+    if (combine === "prod") {
+      // What the others multiply to: one zero is left out of its own product, two make every product zero.
+      const zeros = self.eq(0).to(dy.dtype).scatterAdd(dim, indices, src.eq(0).to(dy.dtype));
+      const whole = self.maskedFill(self.eq(0), 1).scatter(dim, { index: indices, src: src.maskedFill(src.eq(0), 1), combine });
+      const others = (values: Tensor, product: Tensor, count: Tensor): Tensor => {
+        const isZero = values.eq(0);
+        const nonzero = count.eq(0).where(product.div(values.maskedFill(isZero, 1)), 0);
+        return isZero.where(count.eq(1).where(product, 0), nonzero);
+      };
+      const dsrc = dy.gather(dim, indices).mul(others(src, whole.gather(dim, indices), zeros.gather(dim, indices)));
+      return [dy.mul(others(self, whole, zeros)), null, padTo(dsrc, inputs[2]!.shape)];
+    }
+    const mine = self.eq(result);
+    const theirs = src.eq(result.gather(dim, indices));
+    const share = dy.div(mine.to(dy.dtype).scatterAdd(dim, indices, theirs.to(dy.dtype)));
+    return [mine.where(share, 0), null, padTo(theirs.where(share.gather(dim, indices), 0), inputs[2]!.shape)];
+  },
 };
 
 /** Zeros where a source was larger than its index. */

@@ -10,9 +10,10 @@ import type { MapKernel } from "../kernel.ts";
 import { type KernelOp, memoize, type Saves, type Vjp } from "../op.ts";
 
 /** How the result's type follows from the input's. */
-type ResultType = "float" | "same" | "bool";
+export type ResultType = "float" | "same" | "bool";
 
-interface UnaryDeclaration {
+/** How an elementwise operation is declared. */
+export interface UnaryDeclaration {
   /** The value, given the element (already a float where `type` is "float") and the attributes in order. */
   readonly expr: (x: Value, ...parameters: Value[]) => Value;
   readonly vjp: Vjp<readonly number[]> | null;
@@ -23,7 +24,8 @@ interface UnaryDeclaration {
   readonly refuses?: readonly DType[];
 }
 
-function unary(name: string, { expr, vjp, saves, type = "float", refuses = [] }: UnaryDeclaration): KernelOp<readonly number[]> {
+/** An elementwise operation. Attributes are numbers, handed to the expression in order. */
+export function unary(name: string, { expr, vjp, saves, type = "float", refuses = [] }: UnaryDeclaration): KernelOp<readonly number[]> {
   const resultType = (dtype: DType): DType => type === "float" ? floatType(dtype) : type === "bool" ? "bool" : dtype;
   const kernels = memoize((dtype: DType, count: number): MapKernel => {
     const element = input(0, dtype);
@@ -76,7 +78,13 @@ function rounding(op: "floor" | "ceil" | "round" | "trunc"): KernelOp<readonly n
 
 export const neg = direct("neg", { vjp: ({ dy }) => [dy.neg()], type: "same", refuses: noBool });
 export const abs = direct("abs", { vjp: ({ dy, x }) => [dy.mul(x(0).sign())], saves: "input", type: "same", refuses: noBool });
-export const sign = direct("sign", { vjp: ({ dy }) => [dy.zerosLike()], type: "same", refuses: noBool });
+/** NaN has the sign 0, as in PyTorch, so that abs has the gradient 0 there. */
+export const sign = unary("sign", {
+  expr: (x) => isFloat(x.dtype) ? apply("where", apply("isNaN", x), 0, apply("sign", x)) : apply("sign", x),
+  vjp: ({ dy }) => [dy.zerosLike()],
+  type: "same",
+  refuses: noBool,
+});
 export const floor = rounding("floor");
 export const ceil = rounding("ceil");
 export const round = rounding("round");
@@ -136,7 +144,8 @@ export const bitwiseNot = direct("not", { vjp: null, type: "same", refuses: ["fl
 /** Zero below zero: written with a comparison, so that NaN stays NaN on every backend. */
 export const relu = unary("relu", {
   expr: (x) => apply("where", apply("lt", x, 0), 0, x),
-  vjp: ({ dy, y }) => [dy.mul(y(0).gt(0))],
+  // A gradient meets NaN as it meets what is above zero, as in PyTorch.
+  vjp: ({ dy, y }) => [dy.maskedFill(y(0).le(0), 0)],
   saves: "output",
   type: "same",
   refuses: noBool,
@@ -150,7 +159,7 @@ export const leakyRelu = unary("leakyRelu", {
 /** Attribute: alpha, the limit (negated) at minus infinity. */
 export const elu = unary("elu", {
   expr: (x, alpha) => apply("where", apply("gt", x, 0), x, apply("mul", apply("expm1", x), alpha!)),
-  vjp: ({ dy, x, attributes }) => [dy.mul(x(0).gt(0).where(x(0).onesLike(), x(0).exp().mul(attributes[0]!)))],
+  vjp: ({ dy, x, attributes }) => [x(0).le(0).where(dy.mul(x(0).exp()).mul(attributes[0]!), dy)],
   saves: "input",
 });
 export const silu = unary("silu", {
@@ -204,9 +213,12 @@ export const logSigmoid = unary("logSigmoid", {
   vjp: ({ dy, x }) => [dy.mul(x(0).neg().sigmoid())],
   saves: "input",
 });
-/** Attributes: the lower and the upper bound; NaN stays NaN. */
+/** Attributes: the lower and the upper bound, which wins where it is the lesser; NaN stays NaN. */
 export const clamp = unary("clamp", {
-  expr: (x, low, high) => apply("where", apply("lt", x, low!), low!, apply("where", apply("gt", x, high!), high!, x)),
+  expr: (x, low, high) => {
+    const raised = apply("where", apply("lt", x, low!), low!, x);
+    return apply("where", apply("gt", raised, high!), high!, raised);
+  },
   vjp: ({ dy, x, attributes: [low, high] }) => [dy.mul(x(0).ge(low!).logicalAnd(x(0).le(high!)))],
   saves: "input",
   type: "same",

@@ -89,11 +89,23 @@ export const indexSamples: Samples<OpsOf<typeof indexing>> = {
       run: (x, index, src) => x.scatter(1, { index: index!, src: src! }),
     },
     ...scatterAdds,
-    ...(["prod", "max", "min"] as const).map((combine): Sample => ({
-      inputs: [given([4], [1, 2, 3, 4]), whole([5], [0, 2, 2, 0, 3]), given([5], [5, -1, 2, 3, 4])],
-      run: (x, index, src) => x.detach().scatter(0, { index: index!, src: src!.detach(), combine }),
-      order: 0,
-    })),
+  ],
+  scatterReduce: [
+    ...(["prod", "max", "min"] as const).flatMap((combine): Sample[] => [
+      {
+        inputs: [given([4], [1, 2, 3, 4]), whole([5], [0, 2, 2, 0, 3]), given([5], [5, -1, 2, 3, 4.5])],
+        run: (x, index, src) => x.scatter(0, { index: index!, src: src!, combine }),
+      },
+      {
+        inputs: [real([3, 3]), indices, real([3, 4], { seed: 1 })],
+        run: (x, index, src) => x.scatter(0, { index: index!, src: src!, combine }),
+      },
+    ]),
+    {
+      inputs: [given([4], [0, 2, 0, 4]), whole([5], [0, 2, 2, 1, 3]), given([5], [0, -1, 2, 0, 3])],
+      run: (x, index, src) => x.scatter(0, { index: index!, src: src!, combine: "prod" }),
+      order: 1,
+    },
   ],
   cumsum: [
     of([2, 4], (x) => x.cumsum(-1)),
