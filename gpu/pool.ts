@@ -102,8 +102,9 @@ export class BufferPool {
   take(bytes: number, batch: number, clean: boolean): PooledBuffer {
     const size = this.classOf(bytes);
     const free = this.#free.get(size);
-    const found = clean ? (free?.[0]?.batch === batch ? undefined : free?.shift()) : free?.pop();
-    if (found !== undefined) {
+    const at = free === undefined ? -1 : clean ? free.findIndex((pooled) => pooled.batch !== batch) : free.length - 1;
+    if (at >= 0) {
+      const found = free!.splice(at, 1)[0]!;
       this.#pooled -= size;
       if (!found.buffer.destroyed) return found;
       this.#held -= size; // its memory turned out never to have been there
@@ -116,12 +117,15 @@ export class BufferPool {
     return { buffer, batch: -1 };
   }
 
-  /** Takes a buffer back for reuse. */
+  /**
+   * Takes a buffer back for reuse. Buffers wait in the order of their making and not of their return, so that a step which takes what the step
+   * before took gets the same ones, and the bind groups made for them.
+   */
   give(pooled: PooledBuffer): void {
-    const { size } = pooled.buffer;
+    const { size, id } = pooled.buffer;
     const free = this.#free.get(size);
     if (free === undefined) this.#free.set(size, [pooled]);
-    else free.push(pooled);
+    else free.splice(free.findLastIndex((other) => other.buffer.id > id) + 1, 0, pooled);
     this.#pooled += size;
   }
 
