@@ -50,10 +50,20 @@ export function emitExpr(expr: Expr, sources: ExprSources): EmittedExpr {
   const prefix = sources.prefix ?? "v";
   const lines: string[] = [];
   const operands: Operand[] = [];
+  const read = new Map<string, Operand>();
   for (const [position, node] of expr.nodes.entries()) {
+    const value = nodeText(node, operands, sources);
+    // Two inputs on one element are one value: an operation must see that to guard x - x, which a compiler takes for 0.
+    const same = node.kind === "input" ? read.get(value) : undefined;
+    if (same !== undefined) {
+      operands.push(same);
+      continue;
+    }
     const text = `${prefix}${position}`;
-    lines.push(`let ${text} = ${nodeText(node, operands, sources)};`);
-    operands.push({ text, dtype: node.dtype, ...(node.kind === "constant" ? { constant: node.value } : {}) });
+    lines.push(`let ${text} = ${value};`);
+    const operand: Operand = { text, dtype: node.dtype, ...(node.kind === "constant" ? { constant: node.value } : {}) };
+    operands.push(operand);
+    if (node.kind === "input") read.set(value, operand);
   }
   return { lines, outputs: expr.outputs.map((position) => operands[position]!.text) };
 }
