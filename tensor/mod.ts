@@ -68,3 +68,36 @@ export {
   type PerDim,
   type PoolOptions,
 } from "./functions.ts";
+export {
+  celu,
+  glu,
+  hardshrink,
+  hardsigmoid,
+  hardswish,
+  hardtanh,
+  mish,
+  prelu,
+  relu6,
+  selu,
+  softmin,
+  softshrink,
+  softsign,
+  tanhshrink,
+  threshold,
+} from "./activations.ts";
+export { type BincountOptions, type Unique } from "./counting.ts";
+export { einsum } from "./einsum.ts";
+export { bucketize, type IndexPutOptions, searchsorted } from "./indexing.ts";
+export {
+  cdist,
+  type CosineOptions,
+  cosineSimilarity,
+  type DistanceOptions,
+  pairwiseDistance,
+  type PairwiseDistanceOptions,
+  tensordot,
+  type UnitVectorOptions,
+  unitVectors,
+} from "./products.ts";
+export { type DiagonalOptions, type DiffOptions, meshgrid } from "./rearrange.ts";
+export { type Extrema, type HistogramOptions, type Interpolation, type QuantileOptions } from "./selecting.ts";

@@ -16,6 +16,10 @@ import { describe, formatValues } from "./format.ts";
 import type { View } from "./kernel.ts";
 import { CountedStorage, needsTurn } from "./memory.ts";
 import type { Layout, Op } from "./op.ts";
+import * as counting from "./counting.ts";
+import * as cumulative from "./cumulative.ts";
+import * as picking from "./indexing.ts";
+import * as arithmetic from "./ops/arithmetic.ts";
 import * as binary from "./ops/binary.ts";
 import * as indexing from "./ops/index.ts";
 import * as linear from "./ops/matmul.ts";
@@ -23,7 +27,10 @@ import * as reduction from "./ops/reduce.ts";
 import * as shaping from "./ops/shape.ts";
 import * as rows from "./ops/softmax.ts";
 import * as unary from "./ops/unary.ts";
+import * as products from "./products.ts";
+import * as rearranging from "./rearrange.ts";
 import { currentScope, type Scope, type Scoped, tidy } from "./scope.ts";
+import * as selecting from "./selecting.ts";
 import { broadcastShapes, contiguousStrides, isContiguous, normalizeDim, normalizeDims, resolveSizes, sameShape, sizeOf } from "./shape.ts";
 
 /** What a tensor's values are read into: bool arrives as bytes of 0 and 1. */
@@ -373,6 +380,41 @@ export class Tensor implements Scoped, Disposable {
     return combine(binary.atan2, this, other);
   }
 
+  /** a - b trunc(a / b), broadcast: the remainder with the dividend's sign. */
+  fmod(other: Tensor | number): Tensor {
+    return combine(arithmetic.fmod, this, other);
+  }
+
+  /** √(a² + b²), broadcast, without overflow. */
+  hypot(other: Tensor | number): Tensor {
+    return combine(arithmetic.hypot, this, other);
+  }
+
+  /** log(e^a + e^b), broadcast, without overflow. */
+  logaddexp(other: Tensor | number): Tensor {
+    return combine(arithmetic.logaddexp, this, other);
+  }
+
+  /** a log b, broadcast, and 0 where a is 0. */
+  xlogy(other: Tensor | number): Tensor {
+    return combine(arithmetic.xlogy, this, other);
+  }
+
+  /** a + weight (end - a), broadcast. */
+  lerp(end: Tensor, weight: Tensor | number): Tensor {
+    return tidy(() => this.add(end.sub(this).mul(weight)));
+  }
+
+  /** a + value · x · y, broadcast. */
+  addcmul(x: Tensor, y: Tensor, { value = 1 }: { readonly value?: number } = {}): Tensor {
+    return tidy(() => this.add(x.mul(y).mul(value)));
+  }
+
+  /** a + value · x / y, broadcast. */
+  addcdiv(x: Tensor, y: Tensor, { value = 1 }: { readonly value?: number } = {}): Tensor {
+    return tidy(() => this.add(x.div(y).mul(value)));
+  }
+
   /** -x. */
   neg(): Tensor {
     return one(unary.neg, this);
@@ -503,6 +545,21 @@ export class Tensor implements Scoped, Disposable {
     return one(unary.tanh, this);
   }
 
+  /** The number whose hyperbolic sine is x. */
+  asinh(): Tensor {
+    return one(arithmetic.asinh, this);
+  }
+
+  /** The number from 0 whose hyperbolic cosine is x; NaN below 1. */
+  acosh(): Tensor {
+    return one(arithmetic.acosh, this);
+  }
+
+  /** The number whose hyperbolic tangent is x; NaN beyond ±1. */
+  atanh(): Tensor {
+    return one(arithmetic.atanh, this);
+  }
+
   /** The error function 2/√π ∫₀ˣ exp(-t²) dt. */
   erf(): Tensor {
     return one(unary.erf, this);
@@ -628,6 +685,16 @@ export class Tensor implements Scoped, Disposable {
     return one(unary.bitwiseNot, this);
   }
 
+  /** Bits moved up by `distance` (modulo 32), broadcast; what leaves is lost. */
+  bitwiseLeftShift(distance: Tensor | number): Tensor {
+    return combine(arithmetic.bitwiseLeftShift, this, distance);
+  }
+
+  /** Bits moved down by `distance` (modulo 32), broadcast; int32 keeps its sign. */
+  bitwiseRightShift(distance: Tensor | number): Tensor {
+    return combine(arithmetic.bitwiseRightShift, this, distance);
+  }
+
   /** Whether it is NaN, as bool. */
   isNaN(): Tensor {
     return one(unary.isNaN, this);
@@ -636,6 +703,17 @@ export class Tensor implements Scoped, Disposable {
   /** Whether it is Infinity or -Infinity, as bool. */
   isInf(): Tensor {
     return one(unary.isInf, this);
+  }
+
+  /** Whether it is neither NaN nor infinite, as bool. */
+  isFinite(): Tensor {
+    return one(arithmetic.isFinite, this);
+  }
+
+  /** With finite numbers for NaN (default 0), Infinity and -Infinity (default the greatest and least of the type). */
+  nanToNum({ nan = 0, posInf, negInf }: { readonly nan?: number; readonly posInf?: number; readonly negInf?: number } = {}): Tensor {
+    const greatest = greatestFinite[this.dtype];
+    return one(arithmetic.nanToNum, this, [nan, posInf ?? greatest, negInf ?? -greatest]);
   }
 
   /** With this bool tensor as the condition: `a` where true, `b` where false, broadcast. */
@@ -730,6 +808,44 @@ export class Tensor implements Scoped, Disposable {
     });
   }
 
+  /** The least and the greatest value over `dim` (default all). */
+  aminmax(dim?: Dims, options: KeepDimOptions = {}): selecting.Extrema {
+    return { min: this.min(dim, options), max: this.max(dim, options) };
+  }
+
+  /** The median along `dim` (default of all), the lower one of two, and its position; NaN if any element is. */
+  median(dim?: number, options: KeepDimOptions = {}): Sorted {
+    return selecting.median(this, dim, options);
+  }
+
+  /** The most frequent value along `dim` (default the last), the least of several, and where it last stands. */
+  mode(dim = -1, options: KeepDimOptions = {}): Sorted {
+    return selecting.mode(this, dim, options);
+  }
+
+  /**
+   * The k-th least value (k from 1) along `dim` (default the last) and its position.
+   *
+   * @throws ArgumentError when k is not from 1 to the size of the dim.
+   */
+  kthvalue(k: number, { dim = -1, ...options }: KeepDimOptions & { readonly dim?: number } = {}): Sorted {
+    return selecting.kthvalue(this, k, dim, options);
+  }
+
+  /**
+   * The values below which the fractions `q` of the elements lie, NaN if any element is; several as a new first dim.
+   *
+   * @throws ArgumentError for a fraction outside 0 … 1; DTypeError for whole numbers.
+   */
+  quantile(q: number | readonly number[], options: selecting.QuantileOptions = {}): Tensor {
+    return selecting.quantile(this, q, options);
+  }
+
+  /** How many elements fall into each of `bins` equal intervals of [min, max] (default: of the elements' own range). */
+  histc(options: selecting.HistogramOptions = {}): Tensor {
+    return selecting.histc(this, options);
+  }
+
   /** exp(x) / Σ exp(x) along `dim`. */
   softmax(dim: number): Tensor {
     return apply(rows.softmax, [this], { dims: normalizeDims(dim, this.rank, "softmax") })[0]!;
@@ -744,6 +860,31 @@ export class Tensor implements Scoped, Disposable {
   cumsum(dim: number): Tensor {
     const x = this.dtype === "bool" ? this.to("int32") : this;
     return alongLast(x, dim, "cumsum", (moved) => apply(indexing.cumsum, [moved], {})[0]!);
+  }
+
+  /** The running product along `dim`; bool in int32. */
+  cumprod(dim: number): Tensor {
+    return cumulative.cumprod(this, dim);
+  }
+
+  /** The greatest value so far along `dim`, and where it stands (the last such place); NaN stays. */
+  cummax(dim: number): Sorted {
+    return cumulative.cumulativeExtremum(this, dim, "max");
+  }
+
+  /** The least value so far along `dim`, and where it stands (the last such place); NaN stays. */
+  cummin(dim: number): Sorted {
+    return cumulative.cumulativeExtremum(this, dim, "min");
+  }
+
+  /** log Σ exp of all elements so far along `dim`, without overflow. */
+  logcumsumexp(dim: number): Tensor {
+    return cumulative.logcumsumexp(this, dim);
+  }
+
+  /** Each element less the one before it along `dim` (default the last), n times. */
+  diff(options: rearranging.DiffOptions = {}): Tensor {
+    return rearranging.diff(this, options);
   }
 
   /** Sorted along `dim` (default the last), stable, NaN as the greatest; and where each value was. */
@@ -797,6 +938,21 @@ export class Tensor implements Scoped, Disposable {
       });
     }
     return apply(linear.matmul, [this, other], {})[0]!;
+  }
+
+  /** a_i b_j of two vectors. */
+  outer(other: Tensor): Tensor {
+    return products.outer(this, other);
+  }
+
+  /** The Kronecker product: this tensor with each element replaced by its product with `other`. */
+  kron(other: Tensor): Tensor {
+    return products.kron(this, other);
+  }
+
+  /** The vector product along a dim of size 3 (default the last), broadcast. */
+  cross(other: Tensor, { dim = -1 }: { readonly dim?: number } = {}): Tensor {
+    return products.cross(this, other, dim);
   }
 
   /** The transpose of the last two dims of a tensor, as a view. */
@@ -981,6 +1137,60 @@ export class Tensor implements Scoped, Disposable {
     });
   }
 
+  /** Zeros above a diagonal of the last two dims (default the main one; positive is to the right). */
+  tril(diagonal = 0): Tensor {
+    return rearranging.triangle(this, "lower", diagonal);
+  }
+
+  /** Zeros below a diagonal of the last two dims (default the main one; positive is to the right). */
+  triu(diagonal = 0): Tensor {
+    return rearranging.triangle(this, "upper", diagonal);
+  }
+
+  /** The diagonal of two dims (default the first two) as the last dim, as a view. */
+  diagonal(options: rearranging.DiagonalOptions = {}): Tensor {
+    return rearranging.diagonal(this, options);
+  }
+
+  /** Zeros with the last dim along the diagonal of two new dims (default the last two). */
+  diagEmbed(options: rearranging.DiagonalOptions = {}): Tensor {
+    return rearranging.diagEmbed(this, options);
+  }
+
+  /** The diagonal of a matrix, or the matrix with this vector on its diagonal. */
+  diag(offset = 0): Tensor {
+    return rearranging.diag(this, offset);
+  }
+
+  /** The sum of a matrix's diagonal. */
+  trace(): Tensor {
+    return tidy(() => this.diagonal().sum(-1));
+  }
+
+  /** Elements moved on by `shifts` along `dims`, what leaves coming back at the other end; without dims as if flattened. */
+  roll(shifts: number | readonly number[], dims?: Dims): Tensor {
+    return rearranging.roll(this, shifts, dims);
+  }
+
+  /**
+   * Copies side by side, `repeats` per dim; more counts than dims add dims in front.
+   *
+   * @throws ShapeError for fewer counts than dims.
+   */
+  repeat(repeats: readonly number[]): Tensor {
+    return rearranging.repeat(this, repeats);
+  }
+
+  /** Copies side by side; missing counts are 1, for the first dims. */
+  tile(repeats: readonly number[]): Tensor {
+    return rearranging.tile(this, repeats);
+  }
+
+  /** Each element several times in a row along `dim` (default: flattened); one count, or one per element. */
+  repeatInterleave(repeats: number | readonly number[], { dim }: { readonly dim?: number } = {}): Tensor {
+    return rearranging.repeatInterleave(this, repeats, dim);
+  }
+
   /** A view of the same elements under a new handle, recorded. */
   alias(): Tensor {
     return apply(shaping.alias, [this], {})[0]!;
@@ -1046,6 +1256,52 @@ export class Tensor implements Scoped, Disposable {
       const shape = this.shape.map((size, dim) => dim === at ? index.shape[0]! : size);
       return this.gather(at, index.reshape(shape.map((size, dim) => dim === at ? size : 1)).expand(shape));
     });
+  }
+
+  /**
+   * The elements at int32 positions, one tensor (or null for all) per dim: x[indices[0], indices[1], …] in PyTorch's words. Indices
+   * broadcast to one shape, which stands where the first of them stood, or in front when they are not neighbours. Negative positions
+   * count from the end.
+   *
+   * @throws IndexError for a position outside its dim (on a GPU: at the next read).
+   */
+  index(indices: readonly (Tensor | null)[]): Tensor {
+    return picking.index(this, indices);
+  }
+
+  /** This tensor with `values` at the places that {@link Tensor.index} would read. */
+  indexPut(indices: readonly (Tensor | null)[], options: picking.IndexPutOptions): Tensor {
+    return picking.indexPut(this, indices, options);
+  }
+
+  /** {@link Tensor.gather} with the other dims broadcast; without `dim` of the flattened tensor. */
+  takeAlongDim(index: Tensor, { dim }: { readonly dim?: number } = {}): Tensor {
+    return picking.takeAlongDim(this, index, dim);
+  }
+
+  /** The elements at int32 positions of the flattened tensor, in the index's shape. */
+  take(index: Tensor): Tensor {
+    return tidy(() => this.flatten().index([index]));
+  }
+
+  /** The places of all elements that are not 0, int32 [count, rank], row-major. Waits for the values, since they decide the size. */
+  nonzero(): Promise<Tensor> {
+    return counting.nonzero(this);
+  }
+
+  /** The elements where the bool mask is true, broadcast, as a vector. Waits for the mask, since it decides the size. */
+  maskedSelect(mask: Tensor): Promise<Tensor> {
+    return counting.maskedSelect(this, mask);
+  }
+
+  /** The distinct elements (or slices of `dim`), sorted. Waits for the values, since they decide the size. */
+  unique({ dim }: { readonly dim?: number } = {}): Promise<counting.Unique> {
+    return counting.unique(this, dim);
+  }
+
+  /** How often each whole number from 0 occurs in a vector. Waits for the values, since they decide the size. */
+  bincount(options: counting.BincountOptions = {}): Promise<Tensor> {
+    return counting.bincount(this, options);
   }
 
   /**
@@ -1430,6 +1686,16 @@ function combine(op: typeof binary.add, a: Tensor, b: Tensor | number): Tensor {
 function reduce(op: typeof reduction.sum, x: Tensor, dim: Dims | undefined, { keepDim = false }: KeepDimOptions): Tensor {
   return apply(op, [x], { dims: normalizeDims(dim, x.rank, op.name), keepDim })[0]!;
 }
+
+/** The greatest finite number of each type. */
+const greatestFinite: Readonly<Record<DType, number>> = {
+  float64: Number.MAX_VALUE,
+  float32: 3.4028234663852886e38,
+  float16: 65504,
+  int32: 2147483647,
+  uint32: 4294967295,
+  bool: 1,
+};
 
 /** A 0-d tensor for a number that meets another number. */
 function scalarLike(x: Tensor, value: number, other: number): Tensor {

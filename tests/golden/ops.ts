@@ -13,6 +13,7 @@ import {
   conv1d,
   conv2d,
   type ConvOptions,
+  einsum,
   linear,
   maxPool2d,
   normalize,
@@ -116,6 +117,7 @@ const reductions: Runners = {
 
 const products: Runners = {
   matmul: binary((a, b) => a.matmul(b)),
+  einsum: (inputs, { equation }) => einsum(equation as string, Object.values(inputs)),
   linear: ({ input, weight, bias }) => linear(input!, weight!, bias === undefined ? {} : { bias }),
   scaledDotProductAttention: ({ q, k, v }, params) => {
     const scores = q!.matmul(k!.mT).mul(number(params, "scale"));
@@ -174,6 +176,7 @@ const indexed: Runners = {
   scatter: ({ input, index, src }, params) => input!.scatter(number(params, "dim"), { index: index!, src: src! }),
   indexSelect: ({ input, index }, params) => input!.indexSelect(number(params, "dim"), index!),
   cumsum: ({ input }, params) => input!.cumsum(number(params, "dim")),
+  cumprod: ({ input }, params) => input!.cumprod(number(params, "dim")),
   sort: ({ input }, params) => ({ ...input!.sort(number(params, "dim"), { descending: params.descending as boolean }) }),
   topk: ({ input }, params) => ({
     ...input!.topk(number(params, "k"), { dim: number(params, "dim"), largest: params.largest as boolean }),
@@ -204,6 +207,12 @@ const shapes: Runners = {
   squeeze: ({ input }, params) => input!.squeeze(number(params, "dim")),
   unsqueeze: ({ input }, params) => input!.unsqueeze(number(params, "dim")),
   flip: ({ input }, params) => input!.flip(list(params, "dims")),
+  tril: ({ input }, params) => input!.tril(number(params, "diagonal")),
+  triu: ({ input }, params) => input!.triu(number(params, "diagonal")),
+  diagonal: unary((x) => x.diagonal()),
+  repeat: ({ input }, params) => input!.repeat(list(params, "repeats")),
+  repeatInterleave: ({ input }, params) => input!.repeatInterleave(number(params, "repeats"), { dim: number(params, "dim") }),
+  roll: ({ input }, params) => input!.roll(number(params, "shift"), number(params, "dim")),
   maskedFill: ({ input, mask }, params) => input!.maskedFill(mask!, number(params, "value")),
 };
 

@@ -7,18 +7,33 @@
 import type * as functions from "../../tensor/functions.ts";
 import type * as losses from "../../losses/mod.ts";
 import type { Sorted, Tensor } from "../../tensor/mod.ts";
+import type * as activations from "../../tensor/activations.ts";
+import type * as activation from "../../tensor/ops/activation.ts";
+import type * as arithmetic from "../../tensor/ops/arithmetic.ts";
 import type * as binary from "../../tensor/ops/binary.ts";
 import type * as dropping from "../../tensor/ops/dropout.ts";
+import type * as diagonals from "../../tensor/ops/diagonal.ts";
 import type * as indexing from "../../tensor/ops/index.ts";
 import type * as products from "../../tensor/ops/matmul.ts";
 import type * as normalizing from "../../tensor/ops/normalize_by.ts";
 import type * as pairs from "../../tensor/ops/pairs.ts";
 import type * as random from "../../tensor/ops/random.ts";
 import type * as reduction from "../../tensor/ops/reduce.ts";
+import type * as scans from "../../tensor/ops/scan.ts";
 import type * as shaping from "../../tensor/ops/shape.ts";
 import type * as rows from "../../tensor/ops/softmax.ts";
 import type * as unary from "../../tensor/ops/unary.ts";
 import type { OpsOf, Sample, Samples, TensorFunctionsOf } from "./sample.ts";
+import {
+  activationFunctionSamples,
+  activationSamples,
+  arithmeticSamples,
+  type BreadthFunction,
+  breadthFunctionSamples,
+  breadthSamples,
+  diagonalSamples,
+  scanSamples,
+} from "./samples/breadth.ts";
 import { binarySamples, elementwiseMethodSamples, unarySamples } from "./samples/elementwise.ts";
 import { lossSamples } from "./samples/losses.ts";
 import { functionSamples, pairSamples, productSamples } from "./samples/products.ts";
@@ -29,6 +44,10 @@ import { dropoutSamples, indexSamples, randomSamples, shapeMethodSamples, shapeS
 export type OpName =
   | OpsOf<typeof unary>
   | OpsOf<typeof binary>
+  | OpsOf<typeof arithmetic>
+  | OpsOf<typeof activation>
+  | OpsOf<typeof diagonals>
+  | OpsOf<typeof scans>
   | OpsOf<typeof reduction>
   | OpsOf<typeof rows>
   | OpsOf<typeof products>
@@ -60,13 +79,27 @@ type MethodName = Exclude<
 >;
 
 /** Everything that has samples. */
-export type SampleName = OpName | MethodName | TensorFunctionsOf<typeof functions> | TensorFunctionsOf<typeof losses> | "stack";
+export type SampleName =
+  | OpName
+  | MethodName
+  | TensorFunctionsOf<typeof functions>
+  | TensorFunctionsOf<typeof activations>
+  | BreadthFunction
+  | TensorFunctionsOf<typeof losses>
+  | "stack";
 
 /** The samples of everything. */
 export const samples: Samples<SampleName> = {
   ...unarySamples,
   ...binarySamples,
   ...elementwiseMethodSamples,
+  ...arithmeticSamples,
+  ...activationSamples,
+  ...activationFunctionSamples,
+  ...diagonalSamples,
+  ...scanSamples,
+  ...breadthSamples,
+  ...breadthFunctionSamples,
   ...reduceSamples,
   ...reduceMethodSamples,
   ...rowSamples,

@@ -1,0 +1,156 @@
+/**
+ * Products and distances of vectors and matrices: methods of {@link Tensor}, and functions of two sets of vectors.
+ *
+ * @module
+ */
+import { ArgumentError, formatShapes, ShapeError } from "./errors.ts";
+import { tidy } from "./scope.ts";
+import { broadcastShapes, normalizeDim } from "./shape.ts";
+import type { Dims, KeepDimOptions, Tensor } from "./tensor.ts";
+
+/** Internal: see {@link Tensor.outer}. */
+export function outer(a: Tensor, b: Tensor): Tensor {
+  if (a.rank !== 1 || b.rank !== 1) throw refuse("outer", [a, b], "two vectors are needed");
+  return tidy(() => a.unsqueeze(1).mul(b));
+}
+
+/** Internal: see {@link Tensor.kron}. */
+export function kron(a: Tensor, b: Tensor): Tensor {
+  const rank = Math.max(a.rank, b.rank);
+  const padded = ({ shape }: Tensor): number[] => [...new Array<number>(rank - shape.length).fill(1), ...shape];
+  const [left, right] = [padded(a), padded(b)];
+  return tidy(() =>
+    a.reshape(left.flatMap((size) => [size, 1])).mul(b.reshape(right.flatMap((size) => [1, size])))
+      .reshape(left.map((size, dim) => size * right[dim]!))
+  );
+}
+
+/** Internal: see {@link Tensor.cross}. */
+export function cross(a: Tensor, b: Tensor, dim: number): Tensor {
+  const shape = broadcastShapes([a.shape, b.shape], "cross");
+  const at = normalizeDim(dim, shape.length, "cross");
+  if (shape[at] !== 3) throw refuse("cross", [a, b], `a size of 3 in dim ${dim} is needed`);
+  return tidy(() => {
+    const [x, y] = [a.expand(shape), b.expand(shape)];
+    return x.roll(-1, at).mul(y.roll(-2, at)).sub(x.roll(-2, at).mul(y.roll(-1, at)));
+  });
+}
+
+/** The order of a distance. */
+export interface DistanceOptions {
+  /** 0 (count what differs), 1, 2, any positive number or Infinity. Default 2. */
+  readonly p?: number;
+}
+
+/**
+ * The distances of all pairs of rows, Σ_k |a_ik - b_jk|^p to the power 1/p. Stores a [..., M, N, D] tensor on the way.
+ *
+ * @param a [..., M, D].
+ * @param b [..., N, D].
+ * @returns [..., M, N].
+ * @throws ShapeError when vectors differ in length; ArgumentError for a negative p.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { cdist, tensor } from "./mod.ts";
+ *
+ * const d = cdist(tensor([[0, 0], [3, 0]]), tensor([[0, 4]]));
+ * assertEquals(await d.toArray(), [[4], [5]]);
+ * ```
+ */
+export function cdist(a: Tensor, b: Tensor, { p = 2 }: DistanceOptions = {}): Tensor {
+  if (a.rank < 2 || b.rank < 2 || a.shape.at(-1) !== b.shape.at(-1)) {
+    throw refuse("cdist", [a, b], "[..., M, D] and [..., N, D] are needed");
+  }
+  return tidy(() => distance(a.unsqueeze(-2).sub(b.unsqueeze(-3)), p, {}));
+}
+
+/** Options of {@link pairwiseDistance}. */
+export interface PairwiseDistanceOptions extends DistanceOptions, KeepDimOptions {
+  /** Added to every difference. Default 1e-6. */
+  readonly epsilon?: number;
+}
+
+/** The p-norm of a - b + ε over the last dim, broadcast. */
+export function pairwiseDistance(a: Tensor, b: Tensor, options: PairwiseDistanceOptions = {}): Tensor {
+  const { p = 2, epsilon = 1e-6, keepDim = false } = options;
+  return tidy(() => distance(a.sub(b).add(epsilon), p, { keepDim }));
+}
+
+function distance(difference: Tensor, p: number, options: KeepDimOptions): Tensor {
+  if (!(p >= 0)) throw new ArgumentError(`Cannot take a distance: a p from 0 is needed, got ${p}`);
+  if (p === 0) return difference.ne(0).to(difference.dtype).sum(-1, options);
+  if (difference.shape.at(-1) === 0) return difference.sum(-1, options);
+  return difference.norm(-1, { p, ...options });
+}
+
+/** Options of {@link cosineSimilarity}. */
+export interface CosineOptions {
+  /** The dim of the vectors. Default 1. */
+  readonly dim?: number;
+  /** The least norm that is divided by. Default 1e-8. */
+  readonly epsilon?: number;
+}
+
+/** a·b / (max(‖a‖, ε) max(‖b‖, ε)) along a dim, broadcast. */
+export function cosineSimilarity(a: Tensor, b: Tensor, { dim = 1, epsilon = 1e-8 }: CosineOptions = {}): Tensor {
+  return tidy(() => {
+    const shape = broadcastShapes([a.shape, b.shape], "cosineSimilarity");
+    const unit = (x: Tensor): Tensor => unitVectors(x.expand(shape), { dim, epsilon });
+    return unit(a).mul(unit(b)).sum(dim);
+  });
+}
+
+/** Options of {@link unitVectors}. */
+export interface UnitVectorOptions extends DistanceOptions {
+  /** The dims of the vectors. Default 1. */
+  readonly dim?: Dims;
+  /** The least norm that is divided by. Default 1e-12. */
+  readonly epsilon?: number;
+}
+
+/** x / max(‖x‖_p, ε) along dims: what PyTorch calls `functional.normalize`. */
+export function unitVectors(x: Tensor, { p = 2, dim = 1, epsilon = 1e-12 }: UnitVectorOptions = {}): Tensor {
+  return tidy(() => x.div(x.norm(dim, { p, keepDim: true }).clamp({ min: epsilon })));
+}
+
+/**
+ * The sum of products over the last `dims` dims of a and the first of b, or over the pairs of dims given.
+ *
+ * @throws ShapeError when sizes differ.
+ */
+export function tensordot(
+  a: Tensor,
+  b: Tensor,
+  { dims = 2 }: { readonly dims?: number | readonly [readonly number[], readonly number[]] } = {},
+): Tensor {
+  const count = typeof dims === "number" ? dims : dims[0].length;
+  const left = typeof dims === "number" ? Array.from({ length: count }, (_, n) => a.rank - count + n) : dims[0];
+  const right = typeof dims === "number" ? Array.from({ length: count }, (_, n) => n) : dims[1];
+  if (left.length !== right.length || count > Math.min(a.rank, b.rank)) {
+    throw refuse("tensordot", [a, b], "as many dims of each are needed");
+  }
+  const [mine, theirs] = [
+    left.map((dim) => normalizeDim(dim, a.rank, "tensordot")),
+    right.map((dim) => normalizeDim(dim, b.rank, "tensordot")),
+  ];
+  if (mine.some((dim, n) => a.shape[dim] !== b.shape[theirs[n]!])) {
+    throw refuse("tensordot", [a, b], "equal sizes of the summed dims are needed");
+  }
+  const rows = a.shape.flatMap((_, dim) => mine.includes(dim) ? [] : [dim]);
+  const columns = b.shape.flatMap((_, dim) => theirs.includes(dim) ? [] : [dim]);
+  const product = (sizes: readonly number[]): number => sizes.reduce((total, size) => total * size, 1);
+  const inner = product(mine.map((dim) => a.shape[dim]!));
+  const shape = [...rows.map((dim) => a.shape[dim]!), ...columns.map((dim) => b.shape[dim]!)];
+  return tidy(() => {
+    const x = a.permute([...rows, ...mine]).reshape([product(rows.map((dim) => a.shape[dim]!)), inner]);
+    const y = b.permute([...theirs, ...columns]).reshape([inner, product(columns.map((dim) => b.shape[dim]!))]);
+    return x.matmul(y).reshape(shape);
+  });
+}
+
+function refuse(op: string, tensors: readonly Tensor[], need: string): ShapeError {
+  const shapes = tensors.map(({ shape }) => shape);
+  return new ShapeError(`Cannot ${op} ${formatShapes(shapes)}: ${need}`, { op, shapes });
+}
