@@ -134,8 +134,10 @@ function addToLeaf(leaf: Tensor, gradient: Tensor, interior: Scope): void {
     before.add_(gradient);
     return;
   }
-  // A gradient that is also used elsewhere (or is an expanded view) must not be shared with `.grad`, which may be changed in place.
-  const total = before === null ? gradient.clone() : before.add(gradient);
+  // A gradient that only this pass holds becomes the leaf's own; one used elsewhere (or an expanded view) must not be shared with `.grad`,
+  // which may be changed in place.
+  const exclusive = gradient.owner === interior && gradient.isContiguous && gradient.storageOf("backward").users === 1;
+  const total = before !== null ? before.add(gradient) : exclusive ? gradient : gradient.clone();
   interior.remove(total);
   leaf.adoptGrad(total);
 }

@@ -55,6 +55,11 @@ export class CountedStorage implements StorageHandle {
     return this.#held.storage;
   }
 
+  /** How many tensors use it. */
+  get users(): number {
+    return this.#held.users;
+  }
+
   /** Adds a user. */
   retain(): void {
     this.#held.users++;
