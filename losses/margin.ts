@@ -1,0 +1,137 @@
+/**
+ * Losses with a margin, of values, pairs and triplets that are given.
+ *
+ * @module
+ */
+import { ArgumentError, formatShapes, ShapeError } from "../tensor/errors.ts";
+import { type Tensor, tidy } from "../tensor/mod.ts";
+import { checkShapes } from "./divergence.ts";
+import { reduceLoss } from "./reduction.ts";
+import type { ReductionOptions } from "./regression.ts";
+
+/** |x - y|. */
+export function l1Loss(input: Tensor, target: Tensor, { reduction = "mean" }: ReductionOptions = {}): Tensor {
+  return tidy(() => reduceLoss(input.sub(target).abs(), reduction, "l1Loss"));
+}
+
+/**
+ * d²/2 for |d| ≤ δ, else δ (|d| - δ/2), with d = x - y.
+ *
+ * @throws ArgumentError unless δ > 0.
+ */
+export function huberLoss(input: Tensor, target: Tensor, options: ReductionOptions & { readonly delta?: number } = {}): Tensor {
+  const { reduction = "mean", delta = 1 } = options;
+  if (!(delta > 0)) throw new ArgumentError(`Cannot huberLoss: a delta above 0 is needed, got ${delta}`);
+  return tidy(() => {
+    const difference = input.sub(target);
+    const size = difference.abs();
+    const losses = size.le(delta).where(difference.square().mul(0.5), size.sub(delta / 2).mul(delta));
+    return reduceLoss(losses, reduction, "huberLoss");
+  });
+}
+
+/** Options of losses with a margin. */
+export interface MarginOptions extends ReductionOptions {
+  /** See the loss for its default. */
+  readonly margin?: number;
+}
+
+/** x where the target is 1, max(0, margin - x) where it is -1; margin default 1. */
+export function hingeEmbeddingLoss(input: Tensor, targets: Tensor, { reduction = "mean", margin = 1 }: MarginOptions = {}): Tensor {
+  checkShapes("hingeEmbeddingLoss", input, targets);
+  return tidy(() => {
+    const losses = targets.eq(1).where(input, input.neg().add(margin).relu());
+    return reduceLoss(losses, reduction, "hingeEmbeddingLoss");
+  });
+}
+
+/** Options of {@link multiMarginLoss}. */
+export interface MultiMarginOptions extends MarginOptions {
+  /** The power, 1 or 2. Default 1. */
+  readonly p?: 1 | 2;
+  /** [K], one weight per class. */
+  readonly weight?: Tensor;
+}
+
+/**
+ * The hinge over classes: Σ_{c ≠ y} max(0, margin - x_y + x_c)^p w[y] / K; margin default 1.
+ *
+ * @param input [N, K].
+ * @param targets int32 [N].
+ * @throws ShapeError when targets do not fit; ArgumentError for a p other than 1 or 2.
+ */
+export function multiMarginLoss(input: Tensor, targets: Tensor, options: MultiMarginOptions = {}): Tensor {
+  const { reduction = "mean", margin = 1, p = 1, weight } = options;
+  const shapes = [input.shape, targets.shape];
+  if (input.rank !== 2 || targets.rank !== 1 || input.shape[0] !== targets.shape[0]) {
+    throw new ShapeError(`Cannot multiMarginLoss ${formatShapes(shapes)}: [N, K] and int32 classes [N] are needed`, {
+      op: "multiMarginLoss",
+      shapes,
+    });
+  }
+  if (p !== 1 && p !== 2) throw new ArgumentError(`Cannot multiMarginLoss: p 1 or 2 is needed, got ${p}`);
+  return tidy(() => {
+    const classes = input.shape[1]!;
+    const column = targets.unsqueeze(1);
+    const short = input.sub(input.gather(1, column)).add(margin).relu();
+    const powered = (p === 1 ? short : short.square()).maskedFill(targets.oneHot(classes, { dtype: "bool" }), 0);
+    const losses = powered.sum(1).div(classes);
+    return reduceLoss(weight === undefined ? losses : losses.mul(weight.indexSelect(0, targets)), reduction, "multiMarginLoss");
+  });
+}
+
+/** Options of losses of two tensors and a third that says how they belong together. */
+export interface PairTargetOptions extends MarginOptions {
+  /** 1 or -1 each. */
+  readonly target: Tensor;
+}
+
+/** max(0, -t (a - b) + margin): a should be greater where t is 1, b where it is -1; margin default 0. */
+export function marginRankingLoss(a: Tensor, b: Tensor, { reduction = "mean", margin = 0, target }: PairTargetOptions): Tensor {
+  return tidy(() => reduceLoss(a.sub(b).mul(target.neg()).add(margin).relu(), reduction, "marginRankingLoss"));
+}
+
+/** 1 - cos(a, b) for rows with target 1, max(0, cos(a, b) - margin) for those with -1; margin default 0. */
+export function cosineEmbeddingLoss(a: Tensor, b: Tensor, { reduction = "mean", margin = 0, target }: PairTargetOptions): Tensor {
+  checkShapes("cosineEmbeddingLoss", a, b);
+  return tidy(() => {
+    const lengths = a.square().sum(-1).add(1e-12).mul(b.square().sum(-1).add(1e-12)).sqrt();
+    const cosine = a.mul(b).sum(-1).div(lengths);
+    return reduceLoss(target.eq(1).where(cosine.neg().add(1), cosine.sub(margin).relu()), reduction, "cosineEmbeddingLoss");
+  });
+}
+
+/** The distance of rows: [..., D], [..., D] → [...]. */
+export type Distance = (a: Tensor, b: Tensor) => Tensor;
+
+/** Options of {@link tripletMarginLoss}. */
+export interface TripletMarginOptions extends MarginOptions {
+  /** The rows that anchors should be far from. */
+  readonly negative: Tensor;
+  /** The order of the norm of the default distance. Default 2. */
+  readonly p?: number;
+  /** Added to every coordinate's difference in the default distance. Default 1e-6. */
+  readonly eps?: number;
+  /** Take the nearer of anchor and positive to the negative. Default false. */
+  readonly swap?: boolean;
+  /** Another distance. */
+  readonly distance?: Distance;
+}
+
+/**
+ * max(0, d(anchor, positive) - d(anchor, negative) + margin) for rows [..., D]; margin default 1. For triplets chosen within a batch see
+ * minedTripletLoss.
+ *
+ * @throws ShapeError for tensors of two shapes.
+ */
+export function tripletMarginLoss(anchor: Tensor, positive: Tensor, options: TripletMarginOptions): Tensor {
+  const { reduction = "mean", margin = 1, negative, p = 2, eps = 1e-6, swap = false } = options;
+  const distance = options.distance ?? ((a: Tensor, b: Tensor) => a.sub(b).add(eps).norm(-1, { p }));
+  checkShapes("tripletMarginLoss", anchor, positive, negative);
+  return tidy(() => {
+    const near = distance(anchor, positive);
+    const direct = distance(anchor, negative);
+    const far = swap ? direct.minimum(distance(positive, negative)) : direct;
+    return reduceLoss(near.sub(far).add(margin).relu(), reduction, "tripletMarginLoss");
+  });
+}
