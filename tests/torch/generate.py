@@ -110,6 +110,17 @@ class Arguments:
         return len(self.tensors) - 1
 
 
+def fresh(value, made):
+    """The same arguments with every tensor that requires a gradient as a leaf; samplers also give views that were written to."""
+    if isinstance(value, torch.Tensor):
+        if not value.requires_grad:
+            return value
+        return made.setdefault(id(value), value.detach().requires_grad_())
+    if isinstance(value, (list, tuple)) and not isinstance(value, torch.Size):
+        return type(value)(fresh(part, made) for part in value)
+    return value
+
+
 def outputs_of(result):
     """The tensors in a result, in order."""
     if isinstance(result, torch.Tensor):
@@ -127,6 +138,10 @@ def call_of(sample, writer):
 
 
 def write_sample(op, sample, writer, generator):
+    made = {}
+    sample.input = fresh(sample.input, made)
+    sample.args = tuple(fresh(value, made) for value in sample.args)
+    sample.kwargs = {name: fresh(value, made) for name, value in sample.kwargs.items()}
     arguments, record = call_of(sample, writer)
     outputs = outputs_of(op(sample.input, *sample.args, **sample.kwargs))
     if not outputs:

@@ -47,7 +47,10 @@ const functions: Rows = {
 
 const activations: Rows = {
   "nn.functional.relu": row("input", (a) => a.ignore("inplace").tensor("input").relu()),
-  "nn.functional.leaky_relu": row("input negative_slope", (a) => a.ignore("inplace").tensor("input").leakyRelu(a.number("negative_slope", 0.01))),
+  "nn.functional.leaky_relu": row(
+    "input negative_slope",
+    (a) => a.ignore("inplace").tensor("input").leakyRelu(a.number("negative_slope", 0.01)),
+  ),
   "nn.functional.elu": row("input alpha", (a) => a.ignore("inplace").tensor("input").elu(a.number("alpha", 1))),
   "nn.functional.silu": row("input", (a) => a.ignore("inplace").tensor("input").silu()),
   "nn.functional.logsigmoid": unary((x) => x.logSigmoid()),
@@ -56,11 +59,6 @@ const activations: Rows = {
     (a) => a.tensor("input").softplus({ beta: a.number("beta", 1), threshold: a.number("threshold", 20) }),
   ),
   "nn.functional.gelu": row("input", (a) => a.tensor("input").gelu({ approximate: a.text<"none" | "tanh">("approximate", "none") })),
-  "nn.functional.hardtanh": row(
-    "input min_val max_val",
-    (a) => a.tensor("input").clamp({ min: a.number("min_val", -1), max: a.number("max_val", 1) }),
-  ),
-  "nn.functional.relu6": unary((x) => x.clamp({ min: 0, max: 6 })),
 };
 
 const composedFunctions: Rows = allComposed({
@@ -70,7 +68,6 @@ const composedFunctions: Rows = allComposed({
   conj_physical: unary((x) => x.alias()),
   resolve_conj: unary((x) => x.alias()),
   resolve_neg: unary((x) => x.alias()),
-  sgn: unary((x) => x.sign()),
   isfinite: unary((x) => x.isNaN().logicalOr(x.isInf()).logicalNot()),
   isposinf: unary((x) => x.eq(Infinity)),
   isneginf: unary((x) => x.eq(-Infinity)),
@@ -83,6 +80,10 @@ const composedFunctions: Rows = allComposed({
     const alpha = a.ignore("inplace").number("alpha", 1);
     return a.tensor("input").div(alpha).elu().mul(alpha);
   }),
+  "nn.functional.hardtanh": row("input min_val max_val", (a) => {
+    return between(a.ignore("inplace").tensor("input"), a.number("min_val", -1), a.number("max_val", 1));
+  }),
+  "nn.functional.relu6": row("input", (a) => between(a.ignore("inplace").tensor("input"), 0, 6)),
   "nn.functional.softsign": unary((x) => x.div(x.abs().add(1))),
   "nn.functional.tanhshrink": unary((x) => x.sub(x.tanh())),
   "nn.functional.mish": unary((x) => x.mul(x.softplus().tanh())),
@@ -97,12 +98,13 @@ const composedFunctions: Rows = allComposed({
   }),
   "nn.functional.hardshrink": row("input lambd", (a) => {
     const x = a.tensor("input");
-    return x.maskedFill(x.abs().le(a.number("lambd", 0.5)), 0);
+    const width = a.number("lambd", 0.5);
+    return x.maskedFill(x.ge(-width).logicalAnd(x.le(width)), 0);
   }),
   "nn.functional.softshrink": row("input lambd", (a) => {
     const x = a.tensor("input");
     const width = a.number("lambd", 0.5);
-    return x.sub(x.clamp({ min: -width, max: width }));
+    return x.gt(width).where(x.sub(width), x.lt(-width).where(x.add(width), 0));
   }),
   "nn.functional.prelu": row("input weight", (a) => {
     const [x, weight] = [a.tensor("input"), a.tensor("weight")];
@@ -111,6 +113,12 @@ const composedFunctions: Rows = allComposed({
     return x.gt(0).where(x, x.mul(slope));
   }),
 });
+
+/** Held between bounds, without a gradient at a bound (clamp has one there). */
+function between(x: Tensor, min: number, max: number): Tensor {
+  const raised = x.le(min).where(min, x);
+  return raised.ge(max).where(max, raised);
+}
 
 /** Calls with the other operand first. */
 function reflected(call: (other: Tensor, x: Tensor) => Tensor) {
@@ -126,8 +134,8 @@ const arithmetic: Rows = {
   mul: binary((x, other) => x.mul(other)),
   "div/no_rounding_mode": binary((x, other) => x.div(other)),
   true_divide: binary((x, other) => x.div(other)),
-  "div/floor_rounding": row("input other", (a) => a.ignore("rounding_mode").tensor("input").floorDivide(a.operand("other"))),
-  "div/trunc_rounding": composed("input other", (a) => a.ignore("rounding_mode").tensor("input").div(a.operand("other")).trunc()),
+  "div/floor_rounding": row("input other", divided),
+  "div/trunc_rounding": row("input other", divided),
   floor_divide: binary((x, other) => x.floorDivide(other)),
   remainder: row("input other", (a) => asTensor(a.operand("input"), firstTensor(a)).remainder(a.operand("other"))),
   pow: row("input exponent", (a) => a.tensor("input").pow(a.operand("exponent"))),
@@ -140,7 +148,8 @@ const arithmetic: Rows = {
   __rsub__: reflected((other, x) => other.sub(x)),
   __rmul__: reflected((other, x) => other.mul(x)),
   __rdiv__: reflected((other, x) => other.div(x)),
-  __rpow__: reflected((other, x) => other.pow(x)),
+  // PyTorch makes a new tensor of the base there, which has no gradient.
+  __rpow__: reflected((other, x) => other.detach().pow(x)),
   __rmod__: reflected((other, x) => other.remainder(x)),
   rsub: composed("input other", (a) => {
     const x = a.tensor("input");
@@ -159,6 +168,19 @@ const arithmetic: Rows = {
     return x.add(a.tensor("end").sub(x).mul(a.operand("weight")));
   }),
 };
+
+/** Some of a rounding variant's samples leave the rounding out. */
+function divided(a: Arguments): Tensor {
+  const [x, other] = [a.tensor("input"), a.operand("other")];
+  switch (a.text<"" | "floor" | "trunc">("rounding_mode", "")) {
+    case "floor":
+      return x.floorDivide(other);
+    case "trunc":
+      return x.div(other).trunc();
+    case "":
+      return x.div(other);
+  }
+}
 
 function firstTensor(a: Arguments): Tensor {
   const other = a.operand("other");
@@ -186,26 +208,37 @@ const comparisons: Rows = {
   where: row("input condition other", (a) => a.tensor("condition").where(a.operand("input"), a.operand("other"))),
   masked_fill: row("input mask value", (a) => {
     const [x, mask, value] = [a.tensor("input"), a.tensor("mask"), a.operand("value")];
-    return typeof value === "number" ? x.maskedFill(mask, value) : mask.where(value, x);
+    if (typeof value === "number") return x.maskedFill(mask, value);
+    if (value.rank > 0) throw new Unsupported("value of several elements");
+    return mask.where(value, x);
   }),
   clamp: row("input min max", (a) => {
     const x = a.tensor("input");
     const [min, max] = [a.has("min") ? a.operand("min") : -Infinity, a.has("max") ? a.operand("max") : Infinity];
     if (typeof min === "number" && typeof max === "number") return x.clamp({ min, max });
-    const raised = min === -Infinity ? x : x.maximum(min);
-    return max === Infinity ? raised : raised.minimum(max);
+    const raised = min === -Infinity ? x : atLeast(x, min);
+    return max === Infinity ? raised : atMost(raised, max);
   }),
-  clamp_min: row("input min", (a) => a.tensor("input").maximum(a.operand("min"))),
-  clamp_max: row("input max", (a) => a.tensor("input").minimum(a.operand("max"))),
+  clamp_min: row("input min", (a) => atLeast(a.tensor("input"), a.operand("min"))),
+  clamp_max: row("input max", (a) => atMost(a.tensor("input"), a.operand("max"))),
   fmax: composed("input other", (a) => {
     const [x, other] = [a.tensor("input"), a.tensor("other")];
-    return x.isNaN().where(other, other.isNaN().where(x, x.maximum(other)));
+    return x.ge(other).logicalOr(other.isNaN()).where(x, other);
   }),
   fmin: composed("input other", (a) => {
     const [x, other] = [a.tensor("input"), a.tensor("other")];
-    return x.isNaN().where(other, other.isNaN().where(x, x.minimum(other)));
+    return x.le(other).logicalOr(other.isNaN()).where(x, other);
   }),
 };
+
+/** Tensors as bounds: at a bound the gradient is all x's. */
+function atLeast(x: Tensor, bound: Tensor | number): Tensor {
+  return typeof bound === "number" ? x.clamp({ min: bound }) : x.lt(bound).logicalOr(bound.isNaN()).where(bound, x);
+}
+
+function atMost(x: Tensor, bound: Tensor | number): Tensor {
+  return typeof bound === "number" ? x.clamp({ max: bound }) : x.gt(bound).logicalOr(bound.isNaN()).where(bound, x);
+}
 
 /** Elementwise operators. */
 export const elementwise: Rows = { ...functions, ...activations, ...composedFunctions, ...arithmetic, ...comparisons };

@@ -19,6 +19,7 @@ import { perDim } from "../../tensor/functions.ts";
 import { maxPool } from "../../tensor/ops/matmul.ts";
 import { apply } from "../../tensor/tensor.ts";
 import { type Arguments, Unsupported } from "./arguments.ts";
+import { order } from "./ops_reduce.ts";
 import { composed, row, type Rows } from "./row.ts";
 
 /** An operator of two matrices or vectors whose ranks PyTorch fixes. */
@@ -98,6 +99,12 @@ function conv(dims: 1 | 2) {
   });
 }
 
+/** PyTorch's empty stride is the window's size. */
+function strideOf(a: Arguments): { readonly stride?: number | number[] } {
+  const list = a.has("stride") ? a.list("stride") : [];
+  return list.length === 0 ? {} : { stride: one(list) };
+}
+
 function one(list: number[]): number | number[] {
   return list.length === 1 ? list[0]! : list;
 }
@@ -132,7 +139,7 @@ const pools: Rows = {
   "nn.functional.avg_pool2d": row("input kernel_size stride padding ceil_mode count_include_pad divisor_override", (a) => {
     const size = one(a.list("kernel_size"));
     const options = {
-      ...(a.has("stride") && { stride: one(a.list("stride")) }),
+      ...strideOf(a),
       padding: a.has("padding") ? one(a.list("padding")) : 0,
       ceilMode: a.flag("ceil_mode"),
       countIncludePad: a.flag("count_include_pad", true),
@@ -164,7 +171,8 @@ const pools: Rows = {
 /** Max pooling of [.., C, H, W]; with return_indices the positions that the kernel notes for its gradient. */
 function maximum(a: Arguments, x: Tensor, size: number | number[], options: MaxPoolOptions): Tensor | readonly Tensor[] {
   const ceilMode = a.flag("ceil_mode");
-  if (!a.flag("return_indices")) return batched(x, 4, (batch) => maxPool2d(batch, size, { ...options, ceilMode }));
+  const values = batched(x, 4, (batch) => maxPool2d(batch, size, { ...options, ceilMode }));
+  if (!a.flag("return_indices")) return values;
   const per = (value: MaxPoolOptions["padding"], name: string) => perDim(value ?? size, 2, { op: "maxPool2d", name, least: 0 });
   const attributes = {
     size: per(size, "size"),
@@ -188,7 +196,7 @@ const norms: Rows = {
   "nn.functional.group_norm": composed("input num_groups weight bias eps", (a) => {
     const x = a.tensor("input");
     const groups = a.number("num_groups");
-    const grouped = x.reshape([x.shape[0]!, groups, -1]);
+    const grouped = x.reshape([x.shape[0]!, groups, x.size === 0 ? x.shape[1]! / groups : -1]);
     return perChannel(a, normalize(grouped, { dims: 2, epsilon: a.number("eps", 1e-5) }).y.reshape(x.shape));
   }),
   "nn.functional.instance_norm": composed("input running_mean running_var weight bias use_input_stats momentum eps", (a) => {
@@ -200,7 +208,7 @@ const norms: Rows = {
   "nn.functional.batch_norm": composed("input running_mean running_var weight bias training momentum eps", (a) => {
     const x = a.ignore("momentum").tensor("input");
     const epsilon = a.number("eps", 1e-5);
-    const along = x.shape.map((_, dim) => dim === 1 ? -1 : 1);
+    const along = x.shape.map((size, dim) => dim === 1 ? size : 1);
     if (a.flag("training")) {
       a.ignore("running_mean", "running_var");
       const dims = x.shape.flatMap((_, dim) => dim === 1 ? [] : [dim]);
@@ -211,7 +219,7 @@ const norms: Rows = {
   }),
   "nn.functional.normalize": composed("input p dim eps", (a) => {
     const x = a.tensor("input");
-    const size = x.norm(a.number("dim", 1), { p: a.number("p", 2), keepDim: true });
+    const size = order(x, a.number("p", 2), a.number("dim", 1), true);
     return x.div(size.clamp({ min: a.number("eps", 1e-12) }));
   }),
 };
@@ -219,7 +227,9 @@ const norms: Rows = {
 function layerNorm(a: Arguments): ReturnType<typeof normalize> {
   const x = a.tensor("input");
   const shape = a.list("normalized_shape");
-  if (shape.some((size, position) => x.shape[x.rank - shape.length + position] !== size)) throw new Unsupported("the check of normalized_shape");
+  if (shape.some((size, position) => x.shape[x.rank - shape.length + position] !== size)) {
+    throw new Unsupported("the check of normalized_shape");
+  }
   const dims = shape.map((_, position) => -1 - position);
   const [weight, bias] = [a.optional("weight"), a.optional("bias")];
   const epsilon = a.number("eps", 1e-5);
@@ -229,7 +239,7 @@ function layerNorm(a: Arguments): ReturnType<typeof normalize> {
 
 /** y · weight + bias, one number per channel. */
 function perChannel(a: Arguments, y: Tensor): Tensor {
-  const along = y.shape.map((_, dim) => dim === 1 ? -1 : 1);
+  const along = y.shape.map((size, dim) => dim === 1 ? size : 1);
   const [weight, bias] = [a.optional("weight"), a.optional("bias")];
   const stretched = weight === undefined ? y : y.mul(weight.reshape(along));
   return bias === undefined ? stretched : stretched.add(bias.reshape(along));
@@ -244,7 +254,13 @@ const losses: Rows = {
   "nn.functional.smooth_l1_loss": row("input target", (a) => {
     return smoothL1Loss(a.tensor("input"), a.tensor("target"), { ...reductionOf(a), beta: a.number("beta", 1) });
   }),
-  "nn.functional.nll_loss": row("input target", (a) => nllLoss(a.tensor("input"), a.tensor("target"), reductionOf(a))),
+  "nn.functional.nll_loss": row("input target", (a) => {
+    const [x, target, weight] = [a.tensor("input"), a.tensor("target"), a.optional("weight")];
+    const lone = x.rank === 1;
+    const options = { ...reductionOf(a), ignoreIndex: a.number("ignore_index", -100), ...(weight && { weight }) };
+    const loss = nllLoss(lone ? x.unsqueeze(0) : x, lone ? target.reshape([1]) : target, options);
+    return lone && options.reduction === "none" ? loss.squeeze(0) : loss;
+  }),
   "nn.functional.binary_cross_entropy_with_logits": row("input target", (a) => {
     return bceWithLogits(a.tensor("input"), a.tensor("target"), reductionOf(a));
   }),

@@ -44,6 +44,7 @@ const plain: Rows = {
   std_mean: row("input dim unbiased keepdim", (a) => [variance(a).std, variance(a).mean]),
   aminmax: row("input", (a) => {
     const [x, dim, keepDim] = [a.tensor("input"), a.dims("dim"), a.flag("keepdim")];
+    if (x.rank === 0 && keepDim) throw new Unsupported("0-d tensor with keepdim");
     return [x.min(dim, { keepDim }), x.max(dim, { keepDim })];
   }),
   count_nonzero: composed("input dim", (a) => a.tensor("input").ne(0).sum(orAll(a.dims("dim")))),
@@ -101,7 +102,7 @@ function norm(a: Arguments): Tensor {
 }
 
 /** Tandem's orders are positive or infinite. */
-function order(x: Tensor, p: number, dim: Dims | undefined, keepDim: boolean): Tensor {
+export function order(x: Tensor, p: number, dim: Dims | undefined, keepDim: boolean): Tensor {
   if (p <= 0 && p !== -Infinity) throw new Unsupported("p from 0 down");
   return x.norm(dim, { p, keepDim });
 }
@@ -138,9 +139,10 @@ const rows: Rows = {
   kthvalue: composed("input k dim keepdim", (a) => {
     const [x, k, dim] = [a.tensor("input"), a.number("k"), a.number("dim", -1)];
     const { values, indices } = x.topk(k, { dim, largest: false });
+    const keepDim = a.flag("keepdim");
     if (x.rank === 0) return [values, indices];
     const last = [values, indices].map((part) => part.narrow(dim, { start: k - 1, length: 1 }));
-    return a.flag("keepdim") ? last : last.map((part) => part.squeeze(dim));
+    return keepDim ? last : last.map((part) => part.squeeze(dim));
   }),
 };
 
@@ -161,8 +163,9 @@ const maskedRows: Rows = {
   "masked.amax": masked(-Infinity, (x, dim, keepDim) => x.max(dim, { keepDim })),
   "masked.amin": masked(Infinity, (x, dim, keepDim) => x.min(dim, { keepDim })),
   "masked.logsumexp": masked(-Infinity, (x, dim, keepDim) => x.logsumexp(dim, { keepDim })),
-  "masked.argmax": composed("input dim", (a) => visible(a, -Infinity).argmax(single(a), { keepDim: a.flag("keepdim") })),
-  "masked.argmin": composed("input dim", (a) => visible(a, Infinity).argmin(single(a), { keepDim: a.flag("keepdim") })),
+  // op_db casts these two's positions to the input's type.
+  "masked.argmax": composed("input dim", (a) => visible(a, -Infinity).argmax(single(a), { keepDim: a.flag("keepdim") }).to("float32")),
+  "masked.argmin": composed("input dim", (a) => visible(a, Infinity).argmin(single(a), { keepDim: a.flag("keepdim") }).to("float32")),
   "masked.norm": composed("input ord dim", (a) => {
     const p = a.number("ord", 2);
     return order(visible(a, p === -Infinity ? Infinity : 0), p, orAll(a.dims("dim")), a.flag("keepdim"));

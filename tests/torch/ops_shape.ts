@@ -37,14 +37,24 @@ const views: Rows = {
   "nn.functional.pad/constant": row("input pad mode value", (a) => {
     return a.ignore("mode").tensor("input").pad(a.list("pad"), { value: a.number("value", 0) });
   }),
-  mT: unary((x) => x.mT),
-  cat: row("tensors dim", (a) => cat(a.tensors("tensors"), { dim: a.number("dim", 0) })),
+  mT: unary(matrix),
+  cat: row("tensors dim", (a) => {
+    const parts = a.tensors("tensors");
+    const legacy = parts.some(({ rank, size }) => rank === 1 && size === 0) && parts.some(({ rank }) => rank > 1);
+    if (legacy) throw new Unsupported("1-d empty tensors among others");
+    return cat(parts, { dim: a.number("dim", 0) });
+  }),
   stack: row("tensors dim", (a) => stack(a.tensors("tensors"), { dim: a.number("dim", 0) })),
 };
 
 function split(a: Arguments, name: string): Tensor[] {
   const sizes = a.dims(name)!;
   return a.tensor("input").split(sizes, { dim: a.number("dim", 0) });
+}
+
+function matrix(x: Tensor): Tensor {
+  if (x.rank === 0) throw new Unsupported("0-d tensor");
+  return x.mT;
 }
 
 /** All args of a call whose input is a list of tensors, or the first of several. */
@@ -64,7 +74,7 @@ const composedViews: Rows = allComposed({
   ravel: unary((x) => x.flatten()),
   T: unary((x) => x.permute(x.shape.map((_, dim) => x.rank - 1 - dim))),
   H: unary((x) => x.rank === 2 ? x.transpose(0, 1) : x),
-  mH: unary((x) => x.mT),
+  mH: unary(matrix),
   t: unary((x) => x.rank === 2 ? x.transpose(0, 1) : x),
   fliplr: unary((x) => x.flip(1)),
   flipud: unary((x) => x.flip(0)),
@@ -104,7 +114,11 @@ const composedViews: Rows = allComposed({
 });
 
 const places: Rows = {
-  gather: row("input dim index", (a) => a.ignore("sparse_grad").tensor("input").gather(a.number("dim"), a.tensor("index"))),
+  gather: row("input dim index", (a) => {
+    const [x, index] = [a.ignore("sparse_grad").tensor("input"), a.tensor("index")];
+    if (x.rank === 0 && index.rank === 1) throw new Unsupported("0-d tensor with a 1-d index");
+    return x.gather(a.number("dim"), index);
+  }),
   scatter: row("input dim index src", scatter),
   scatter_add: row("input dim index src", (a) => a.tensor("input").scatterAdd(a.number("dim"), a.tensor("index"), a.tensor("src"))),
   "scatter_reduce/sum": row("input dim index src reduce", scatterReduce),
@@ -191,13 +205,14 @@ const making: Rows = {
   zeros: row("*size", (a) => zeros(a.ignore("device").list("size"), options(a))),
   ones: row("*size", (a) => ones(a.ignore("device").list("size"), options(a))),
   eye: row("n m", (a) => {
-    const n = a.ignore("device").number("n");
+    const n = a.ignore("device", "layout", "requires_grad").number("n");
     return eye(n, { m: a.number("m", n), ...options(a) });
   }),
   arange: row("start end step", (a) => {
     const short = !a.has("end");
     const end = a.ignore("device").number(short ? "start" : "end");
-    return arange(end, { start: short ? 0 : a.number("start"), step: a.number("step", 1), ...options(a) });
+    const dtype = a.dtype();
+    return arange(end, { start: short ? 0 : a.number("start"), step: a.number("step", 1), ...(dtype && { dtype }) });
   }),
   linspace: row("start end steps", (a) => {
     return linspace(a.ignore("device").number("start"), a.number("end"), { steps: a.number("steps"), ...options(a) });

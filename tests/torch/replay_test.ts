@@ -5,6 +5,7 @@
  * name matches a regular expression; `TANDEM_TORCH_WEBGPU` is the number of samples per operator on WebGPU (default 3), or "all".
  */
 import { ignoreWebgpu } from "../devices.ts";
+import { deviationOf, type Kind } from "./deviations.ts";
 import { missingForSamples, openSamples, type Operator, readOperator, type Samples } from "./format.ts";
 import { ops } from "./ops.ts";
 import { type Outcome, replayError, replaySample, type Row } from "./replay.ts";
@@ -17,27 +18,45 @@ let opened: Promise<Samples> | undefined;
 const samples = (): Promise<Samples> => opened ??= openSamples(Object.keys(ops));
 const only = missing === undefined ? Deno.env.get("TANDEM_TORCH_OPS") : undefined;
 
+function forward(row: Row, operator: Operator, device: string): Chosen[] {
+  return operator.samples.map((sample, position) => ({
+    kind: "forward",
+    position,
+    replay: () => replaySample(row, operator, sample, { device, gradient: false }),
+  }));
+}
+
 Deno.test({
   name: "ops replay PyTorch's samples forward on the CPU",
   ignore: missing !== undefined,
-  fn: () => replayAll("forward, cpu", (row, operator) => operator.samples.map((sample) => () => {
-    return replaySample(row, operator, sample, { device: "cpu", gradient: false });
-  })),
+  fn: () => replayAll("forward, cpu", (row, operator) => forward(row, operator, "cpu")),
 });
 
 Deno.test({
   name: "ops replay PyTorch's gradients on the CPU",
   ignore: missing !== undefined,
-  fn: () => replayAll("gradient, cpu", (row, operator) => {
-    const differentiable = operator.samples.filter(({ gradients }) => gradients !== undefined);
-    return differentiable.map((sample) => () => replaySample(row, operator, sample, { device: "cpu", gradient: true }));
-  }),
+  fn: () =>
+    replayAll(
+      "gradient, cpu",
+      (row, operator) =>
+        operator.samples.flatMap((sample, position) =>
+          sample.gradients === undefined
+            ? []
+            : { kind: "gradient", position, replay: () => replaySample(row, operator, sample, { device: "cpu", gradient: true }) }
+        ),
+    ),
 });
 
 Deno.test({
   name: "ops refuse with a typed error what PyTorch refuses",
   ignore: missing !== undefined,
-  fn: () => replayAll("errors, cpu", (row, operator) => operator.errors.map((input) => () => replayError(row, operator, input, "cpu"))),
+  fn: () =>
+    replayAll("errors, cpu", (row, operator) =>
+      operator.errors.map((input, position) => ({
+        kind: "error",
+        position,
+        replay: () => replayError(row, operator, input, "cpu"),
+      }))),
 });
 
 Deno.test({
@@ -48,8 +67,7 @@ Deno.test({
     const most = wanted === "all" ? Infinity : Number(wanted);
     return replayAll("forward, webgpu", (row, operator) => {
       const step = Math.max(1, Math.floor(operator.samples.length / most));
-      const chosen = operator.samples.filter((_, position) => position % step === 0).slice(0, most);
-      return chosen.map((sample) => () => replaySample(row, operator, sample, { device: "webgpu", gradient: false }));
+      return forward(row, operator, "webgpu").filter(({ position }) => position % step === 0).slice(0, most);
     });
   },
 });
@@ -68,43 +86,63 @@ Deno.test({
     ];
     const composed = Object.values(ops).filter((row) => row.composed).length;
     console.log(
-      `PyTorch ${manifest.torch}: ${known.size} operators take float32, ${Object.keys(ops).length} are replayed (${composed} of them composed)`,
+      `PyTorch ${manifest.torch}: ${known.size} operators take float32, ${
+        Object.keys(ops).length
+      } are replayed (${composed} of them composed)`,
     );
     if (faults.length > 0) throw new Error(faults.join("\n  "));
   },
 });
 
+/** A replay, and which sample of which kind it is. */
+interface Chosen {
+  readonly kind: Kind;
+  readonly position: number;
+  readonly replay: () => Promise<Outcome>;
+}
+
 /** Replays what `chosen` makes of every operator, prints the counts and fails where a replay does. */
-async function replayAll(title: string, chosen: (row: Row, operator: Operator) => (() => Promise<Outcome>)[]): Promise<void> {
+async function replayAll(title: string, chosen: (row: Row, operator: Operator) => Chosen[]): Promise<void> {
   const { folder, manifest } = await samples();
   const faults: string[] = [];
-  const total = { passed: 0, failed: 0, unsupported: 0 };
+  const total = { passed: 0, failed: 0, unsupported: 0, deviating: 0 };
   const lines: string[] = [];
-  const met = new Set<string>();
   for (const entry of manifest.operators) {
     const row = ops[entry.name];
     if (row === undefined || entry.file === undefined || (only !== undefined && !new RegExp(only).test(entry.name))) continue;
     const operator = await readOperator(folder, entry);
-    const counts = { passed: 0, failed: 0, unsupported: 0 };
-    for (const [position, replay] of chosen(row, operator).entries()) {
-      const outcome = checked(entry.name, await replay(), met);
+    const counts = { passed: 0, failed: 0, unsupported: 0, deviating: 0 };
+    const all = chosen(row, operator);
+    for (const one of all) {
+      const outcome = judged(entry.name, one, await one.replay());
       counts[outcome.kind]++;
       total[outcome.kind]++;
-      if (outcome.kind === "failed") faults.push(`${entry.name} ${position}: ${outcome.why}`);
+      if (outcome.kind === "failed") faults.push(`${entry.name} ${one.position}: ${outcome.why}`);
     }
-    if (counts.passed + counts.failed + counts.unsupported > 0) {
-      lines.push(`  ${entry.name}: ${counts.passed} passed, ${counts.failed} failed, ${counts.unsupported} unsupported`);
-    }
+    if (all.length > 0) lines.push(`  ${entry.name}: ${inWords(counts)}`);
   }
-  console.log(`${title}: ${total.passed} passed, ${total.failed} failed, ${total.unsupported} unsupported\n${lines.join("\n")}`);
+  console.log(`${title}: ${inWords(total)}\n${lines.join("\n")}`);
   if (faults.length > 0) throw new Error(`${faults.length} replays fail:\n  ${faults.join("\n  ")}`);
 }
 
-/** What is unsupported without a reason in unsupported.ts has failed. */
-function checked(operator: string, outcome: Outcome, met: Set<string>): Outcome {
-  if (outcome.kind !== "unsupported") return outcome;
-  const key = [`${operator} ${outcome.what}`, `* ${outcome.what}`].find((name) => unsupported[name] !== undefined);
-  if (key === undefined) return { kind: "failed", why: `${outcome.what} is not supported, and unsupported.ts gives no reason` };
-  met.add(key);
-  return outcome;
+function inWords(counts: Readonly<Record<string, number>>): string {
+  return Object.entries(counts).filter(([kind, n]) => n > 0 || kind === "passed" || kind === "failed").map(([kind, n]) => `${n} ${kind}`)
+    .join(", ");
+}
+
+type Judged = Outcome | { readonly kind: "deviating" };
+
+/** What is unsupported without a reason has failed; so has a deviation that is none. */
+function judged(operator: string, { kind, position }: Chosen, outcome: Outcome): Judged {
+  const deviates = deviationOf(operator, kind, position) !== undefined;
+  switch (outcome.kind) {
+    case "failed":
+      return deviates ? { kind: "deviating" } : outcome;
+    case "passed":
+      return deviates ? { kind: "failed", why: "deviations.ts lists it, but it agrees" } : outcome;
+    case "unsupported":
+      return unsupported[`${operator} ${outcome.what}`] !== undefined || unsupported[`* ${outcome.what}`] !== undefined
+        ? outcome
+        : { kind: "failed", why: `${outcome.what} is not supported, and unsupported.ts gives no reason` };
+  }
 }
