@@ -36,6 +36,7 @@ import {
 } from "./samples/breadth.ts";
 import { binarySamples, elementwiseMethodSamples, unarySamples } from "./samples/elementwise.ts";
 import { lossSamples } from "./samples/losses.ts";
+import { metricLossSamples } from "./samples/metric_losses.ts";
 import { functionSamples, pairSamples, productSamples } from "./samples/products.ts";
 import { normalizeBySamples, reduceMethodSamples, reduceSamples, rowSamples } from "./samples/reductions.ts";
 import { dropoutSamples, indexSamples, randomSamples, shapeMethodSamples, shapeSamples } from "./samples/shapes.ts";
@@ -113,6 +114,7 @@ export const samples: Samples<SampleName> = {
   ...randomSamples,
   ...dropoutSamples,
   ...lossSamples,
+  ...metricLossSamples,
 };
 
 /** The names that have samples, each once where two share them. */

@@ -5,6 +5,7 @@
  */
 import * as losses from "../../../losses/mod.ts";
 import { given, positive, real, type Sample, type Samples, type TensorFunctionsOf, whole } from "../sample.ts";
+import type { MetricLoss } from "./metric_losses.ts";
 
 const labels = whole([5], [0, 2, 0, 1, 2]);
 const lonely = whole([5], [0, 1, 2, 1, 4]);
@@ -37,7 +38,7 @@ function regression(run: Sample["run"]): Sample {
   return { inputs: [real([2, 3]), real([2, 3], { seed: 1 })], run };
 }
 
-export const lossSamples: Samples<TensorFunctionsOf<typeof losses>> = {
+export const lossSamples: Samples<Exclude<TensorFunctionsOf<typeof losses>, MetricLoss>> = {
   crossEntropy: [
     crossEntropy(),
     crossEntropy({ reduction: "sum", labelSmoothing: 0.2 }),
