@@ -169,7 +169,8 @@ const rows = {
   floorDiv: row(2, "integer", (a, b) => b === 0 ? 0 : Math.floor(a / b)),
   /** The remainder with the divisor's sign, as Python's %; whole numbers by zero give 0. */
   mod: row(2, "same", (a, b) => a - b * Math.floor(a / b)),
-  pow: row(2, "float", (a, b) => a === 1 || b === 0 ? 1 : Math.pow(a, b)),
+  /** 1 for 1 to any power, for any number to the power 0, and for -1 to ±Infinity, as in C. */
+  pow: row(2, "float", (a, b) => a === 1 || b === 0 || (a === -1 && Math.abs(b) === Infinity) ? 1 : Math.pow(a, b)),
   atan2: row(2, "float", (a, b) => Math.atan2(a, b)),
   /** NaN if either is NaN. */
   max: row(2, "same", maximum),

@@ -350,7 +350,7 @@ export function atan2(e: Terms, ordinate: Term, abscissa: Term): Term {
   });
 }
 
-/** a^b through float64 logarithm and exponential, with C's special cases but (-1)^±Infinity, which is NaN as in JavaScript. */
+/** a^b through float64 logarithm and exponential, with C's special cases. */
 export function pow(e: Terms, base: Term, exponent: Term): Term {
   // The powers that losses and norms are made of need no logarithm.
   if (exponent.constant === 1) return base;
@@ -367,7 +367,8 @@ export function pow(e: Terms, base: Term, exponent: Term): Term {
     const signed = e.op("v128.or", magnitude, e.op("v128.and", e.op("v128.and", a, odd), d.number(-0)));
     const root = e.op("v128.andnot", e.op("v128.and", d.lt(a, d.number(0)), d.gt(a, d.number(-Infinity))), whole);
     const value = e.select(root, d.number(NaN), signed);
-    return e.select(e.op("v128.or", d.eq(a, one), d.eq(b, d.number(0))), one, value);
+    const minusOne = e.op("v128.and", d.eq(a, d.number(-1)), d.eq(d.abs(b), d.number(Infinity)));
+    return e.select(e.op("v128.or", e.op("v128.or", d.eq(a, one), d.eq(b, d.number(0))), minusOne), one, value);
   });
 }
 

@@ -513,7 +513,7 @@ fn cosCore(r: f32) -> f32 {
   if (isNaN32(x) || isNaN32(y)) { return ${notANumber}; }
   let a = abs(x);
   if (isInf32(y)) {
-    if (a == 1f) { return ${notANumber}; }
+    if (a == 1f) { return 1f; }
     return select(0f, ${infinity}, (a > 1f) == (y > 0f));
   }
   let wholeY = floor(y) == y;

@@ -9,6 +9,7 @@ import { apply, cast, expression, input, result, scalar, type Value } from "../e
 import type { Combine, ReduceKernel, RowKernel, View } from "../kernel.ts";
 import { dimsLast, type KernelOp, memoize, type Meta, permuteView, type Vjp } from "../op.ts";
 import { sizeOf } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
 import { fillLaunch } from "./shape.ts";
 
 /** Which dims (normalised, increasing) and whether they stay as size 1. */
@@ -50,6 +51,7 @@ interface ReduceDeclaration<A extends ReduceAttributes> {
   readonly epilogue?: (combined: Value, count: Value) => Value;
   readonly vjp: Vjp<A> | null;
   readonly saves?: "input" | "input and output";
+  readonly compose?: KernelOp<A>["compose"];
   /** What an empty row gives, where the epilogue would not do: a GPU's compiler takes 0 / 0 for 0. Default: what the epilogue gives. */
   readonly empty?: number;
   /** Refuse an empty row: there is no greatest of nothing. */
@@ -57,7 +59,7 @@ interface ReduceDeclaration<A extends ReduceAttributes> {
 }
 
 function reduce<A extends ReduceAttributes>(name: string, declaration: ReduceDeclaration<A>): KernelOp<A> {
-  const { combine, type = (dtype) => dtype, prologue = (x) => x, epilogue = (x) => x, vjp, saves, empty, refusesEmpty = false } =
+  const { combine, type = (dtype) => dtype, prologue = (x) => x, epilogue = (x) => x, vjp, saves, compose, empty, refusesEmpty = false } =
     declaration;
   const position = combine === "argmax" || combine === "argmin";
   const kernels = memoize((dtype: DType, reduced: number): ReduceKernel => {
@@ -80,6 +82,7 @@ function reduce<A extends ReduceAttributes>(name: string, declaration: ReduceDec
     name,
     vjp,
     saves: saves === undefined ? {} : { inputs: [0], outputs: saves === "input" ? [] : [0] },
+    ...(compose === undefined ? {} : { compose }),
     infer: ([x], attributes) => {
       if (refusesEmpty) refuseEmptyRows(x!, attributes, name);
       return [{ dtype: type(x!.dtype), shape: reducedShape(x!.shape, attributes) }];
@@ -150,7 +153,24 @@ export const prod: KernelOp<ReduceAttributes> = reduce("prod", {
     return [spread(context).mul(others)];
   },
   saves: "input",
+  // Behind a zero that form has no slope where its own derivative has one: second derivatives go through products only.
+  compose: ([x], attributes) => [productByHalves(x!, attributes)],
 });
+
+/** The product by multiplying halves of the row until one factor is left. */
+function productByHalves(x: Tensor, attributes: ReduceAttributes): Tensor {
+  const order = dimsLast(x.rank, attributes.dims);
+  const kept = order.slice(0, order.length - attributes.dims.length).map((dim) => x.shape[dim]!);
+  const length = rowLength(x, attributes.dims);
+  if (length === 0) return x.sum(attributes.dims, attributes).add(1);
+  let y = x.permute(order).reshape([...kept, length]);
+  for (let count = length; count > 1; count = Math.ceil(count / 2)) {
+    const even = count % 2 === 0 ? y : y.pad([0, 1], { value: 1 });
+    const half = Math.ceil(count / 2);
+    y = even.narrow(-1, { start: 0, length: half }).mul(even.narrow(-1, { start: half, length: half }));
+  }
+  return y.reshape(reducedShape(x.shape, attributes));
+}
 
 /** Elements equal to the extremum share the gradient evenly, as PyTorch's amax and amin do. */
 function extremumVjp(context: Parameters<Vjp<ReduceAttributes>>[0]): ReturnType<Vjp<ReduceAttributes>> {

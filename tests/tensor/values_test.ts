@@ -34,6 +34,7 @@ const unary: Readonly<Record<string, readonly [(x: Tensor) => Tensor, readonly n
   "x / 0": [(x) => x.div(0), [-Infinity, -Infinity, NaN, NaN, Infinity, Infinity, NaN]],
   "x^0": [(x) => x.pow(0), [1, 1, 1, 1, 1, 1, 1]],
   "x²": [(x) => x.pow(2), [Infinity, 2.25, 0, 0, 4, Infinity, NaN]],
+  "(-1)^x": [(x) => x.zerosLike().sub(1).pow(x.isInf().where(x, 0)), [1, 1, 1, 1, 1, 1, 1]],
   "x³": [(x) => x.pow(3), [-Infinity, -3.375, -0, 0, 8, Infinity, NaN]],
   "max(x, 1)": [(x) => x.maximum(1), [1, 1, 1, 1, 2, Infinity, NaN]],
   "min(x, 1)": [(x) => x.minimum(1), [-Infinity, -1.5, -0, 0, 1, 1, NaN]],
