@@ -129,11 +129,6 @@ const places: Rows = {
     const [x, dim, index] = [a.tensor("input"), a.number("dim"), a.tensor("index")];
     return x.indexSelect(dim, index.rank === 0 ? index.reshape([1]) : index);
   }),
-  "nn.functional.one_hot": row("input num_classes", (a) => {
-    const classes = a.number("num_classes", -1);
-    if (classes === -1) throw new Unsupported("num_classes to be read from the values");
-    return a.tensor("input").oneHot(classes, { dtype: "int32" });
-  }),
   "nn.functional.embedding": row("input weight padding_idx", (a) => {
     const padding = a.has("padding_idx") ? { paddingIdx: a.number("padding_idx") } : {};
     // op_db gives the table first.

@@ -60,6 +60,9 @@ export async function replaySample(row: Row, operator: Operator, sample: Sample,
     return why === undefined ? passed : { kind: "failed", why };
   } catch (error) {
     if (error instanceof Unsupported) return { kind: "unsupported", what: error.what };
+    if (error instanceof DTypeError && error.message.includes(`a type that ${device} supports`)) {
+      return { kind: "unsupported", what: `a type that ${device} lacks` };
+    }
     return { kind: "failed", why: String(error) };
   }
 }

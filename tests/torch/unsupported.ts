@@ -15,6 +15,7 @@ export const unsupported: Readonly<Record<string, string>> = {
   "* dtype complex128": "there are no complex numbers",
   "* dtype bfloat16": "there is no bfloat16",
   "* dtype uint8": "there are no 8-bit types",
+  "* a type that webgpu lacks": "WGSL has no float64",
   "* out": "results are new tensors; there is no out argument",
   "* an error of a composed call": "a composition of ours need not refuse what PyTorch's own function does",
   "* p from 0 down": "norms have a positive order or -Infinity",
