@@ -57,6 +57,9 @@ export {
   conv1d,
   conv2d,
   type ConvOptions,
+  convTranspose1d,
+  convTranspose2d,
+  type ConvTransposeOptions,
   linear,
   maxPool2d,
   type MaxPoolOptions,
@@ -101,3 +104,32 @@ export {
 } from "./products.ts";
 export { type DiagonalOptions, type DiffOptions, meshgrid } from "./rearrange.ts";
 export { type Extrema, type HistogramOptions, type Interpolation, type QuantileOptions } from "./selecting.ts";
+export {
+  decodeSafetensors,
+  encodeSafetensors,
+  loadSafetensors,
+  type SafetensorsContent,
+  type SafetensorsOptions,
+  type SafetensorsReadOptions,
+  saveSafetensors,
+} from "./io/safetensors.ts";
+export {
+  cholesky,
+  det,
+  type Eigen,
+  eigh,
+  inverse,
+  type LogDeterminant,
+  matrixNorm,
+  type MatrixNormOptions,
+  matrixPower,
+  pinverse,
+  qr,
+  type QRFactors,
+  type SingularValueFactors,
+  slogdet,
+  solve,
+  svd,
+  vectorNorm,
+  type VectorNormOptions,
+} from "./linalg.ts";

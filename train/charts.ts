@@ -26,6 +26,7 @@ export interface Curve {
 
 /** How often each class was taken for each other one. */
 export interface Confusion {
+  /** The names of the classes. */
   readonly classes: readonly string[];
   /** Row = the true class, column = the predicted one. */
   readonly counts: readonly (readonly number[])[];
@@ -33,15 +34,21 @@ export interface Confusion {
 
 /** A place in the plane, and the class (its position in `classes`) it belongs to. */
 export interface Place {
+  /** To the right. */
   readonly x: number;
+  /** Upwards. */
   readonly y: number;
+  /** The class. */
   readonly label: number;
 }
 
 /** Samples and prototypes in the plane. */
 export interface EmbeddingPlot {
+  /** The names of the classes. */
   readonly classes: readonly string[];
+  /** Samples, drawn as dots. */
   readonly points: readonly Place[];
+  /** The classifier's vectors, drawn as named rings. */
   readonly prototypes: readonly Place[];
 }
 

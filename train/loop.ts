@@ -37,8 +37,9 @@ export const beginning: Position = { epoch: 0, batch: 0, step: 0 };
 
 /** What {@link FitOptions.onLog} is told. */
 export interface TrainingLog extends Position {
-  /** The planned epochs, and steps in all of them. */
+  /** The planned epochs. */
   readonly epochs: number;
+  /** The steps in all of them. */
   readonly steps: number;
   /** The means of loss and metrics since the log before. */
   readonly means: Readonly<Record<string, number>>;

@@ -20,8 +20,9 @@ export interface ProgressTarget {
 export interface ProgressUpdate {
   /** What is under way: "epoch 3/10". */
   readonly label: string;
-  /** How much is done, and how much there is in all. */
+  /** How much is done. */
   readonly done: number;
+  /** How much there is in all. */
   readonly total: number;
   /** Further parts, in order: "loss 0.51". */
   readonly parts?: readonly string[];

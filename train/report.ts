@@ -10,13 +10,17 @@ export type Row = readonly [name: string, value: string];
 
 /** What a report shows; what is left out is not shown. */
 export interface Report {
+  /** The page's heading. */
   readonly title: string;
   /** One sentence below the title. */
   readonly subtitle?: string;
   /** The few figures that matter most. */
   readonly figures: readonly Row[];
+  /** Charts of lines, three in a row where there is room. */
   readonly curves?: readonly Curve[];
+  /** How often each class was taken for each other one. */
   readonly confusion?: Confusion;
+  /** Samples and prototypes in the plane, and a sentence about them. */
   readonly embedding?: EmbeddingPlot & { readonly caption: string };
   /** The settings of the run. */
   readonly settings: readonly Row[];

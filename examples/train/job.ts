@@ -49,6 +49,7 @@ export async function runJob(command: Command, signal: AbortSignal): Promise<Out
   manualSeed(settings.seed);
   const data = await openData(settings, command.dataDir);
   const method = makeMethod(settings, data.train);
+  using _ = { [Symbol.dispose]: () => Object.values(method.modules).forEach((module) => module.dispose()) };
   const from = saved && { stage: saved.extra.stage, step: positionOf(saved.checkpoint).step };
   await outputs.open(command.out, from);
   const secondsBefore = saved?.extra.seconds ?? 0;
