@@ -133,3 +133,23 @@ export {
   vectorNorm,
   type VectorNormOptions,
 } from "./linalg.ts";
+export {
+  cholesky,
+  det,
+  type Eigen,
+  eigh,
+  inverse,
+  type LogDeterminant,
+  matrixNorm,
+  type MatrixNormOptions,
+  matrixPower,
+  pinverse,
+  qr,
+  type QRFactors,
+  type SingularValueFactors,
+  slogdet,
+  solve,
+  svd,
+  vectorNorm,
+  type VectorNormOptions,
+} from "./linalg.ts";
