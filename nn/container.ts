@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { ArgumentError } from "../tensor/errors.ts";
 import { tidy } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type Layer, Module } from "./module.ts";
@@ -68,5 +69,102 @@ export class Flatten extends Module {
   /** [N, ...] → [N, rest]. */
   override forward(x: Tensor): Tensor {
     return x.flatten(this.start, this.end);
+  }
+}
+
+/**
+ * Modules in a list, named by position in the state dictionary; how they run is up to whoever holds it.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Linear, ModuleList } from "./mod.ts";
+ *
+ * const list = new ModuleList([new Linear(2, 2), new Linear(2, 1)]);
+ * assertEquals(Object.keys(list.stateDict()), ["0.weight", "0.bias", "1.weight", "1.bias"]);
+ * ```
+ */
+export class ModuleList<Part extends Module = Layer> extends Module implements Iterable<Part> {
+  /** The modules in order. */
+  readonly modules: Part[];
+
+  /** Takes the modules in order. */
+  constructor(modules: Iterable<Part> = []) {
+    super();
+    this.modules = [...modules];
+  }
+
+  /** How many there are. */
+  get length(): number {
+    return this.modules.length;
+  }
+
+  /** The module at a position; negative counts from the end. */
+  at(position: number): Part | undefined {
+    return this.modules.at(position);
+  }
+
+  /** Adds modules at the end. */
+  push(...modules: readonly Part[]): this {
+    this.modules.push(...modules);
+    return this;
+  }
+
+  /** The modules in order. */
+  [Symbol.iterator](): Iterator<Part> {
+    return this.modules[Symbol.iterator]();
+  }
+
+  /** The modules under their positions. */
+  override fields(): object {
+    return this.modules;
+  }
+
+  /**
+   * A list does not run.
+   *
+   * @throws ArgumentError always.
+   */
+  override forward(): never {
+    throw new ArgumentError("Cannot run a ModuleList: a Sequential is needed, or a forward that runs its modules");
+  }
+}
+
+/** Modules by name; names appear in the state dictionary as fields would (`downSample` → `down_sample`). */
+export class ModuleDict<Part extends Module = Layer> extends Module {
+  /** The modules by name. */
+  readonly modules: Record<string, Part>;
+
+  /** Takes the modules by name. */
+  constructor(modules: Readonly<Record<string, Part>> = {}) {
+    super();
+    this.modules = { ...modules };
+  }
+
+  /**
+   * The module of a name.
+   *
+   * @throws ArgumentError where there is none.
+   */
+  get(name: string): Part {
+    const found = Object.hasOwn(this.modules, name) ? this.modules[name] : undefined;
+    if (found === undefined) {
+      throw new ArgumentError(`Cannot get ${name}: one of ${Object.keys(this.modules).join(", ")} is needed`);
+    }
+    return found;
+  }
+
+  /** The modules under their names. */
+  override fields(): object {
+    return this.modules;
+  }
+
+  /**
+   * A dictionary does not run.
+   *
+   * @throws ArgumentError always.
+   */
+  override forward(): never {
+    throw new ArgumentError("Cannot run a ModuleDict: a forward that runs its modules is needed");
   }
 }

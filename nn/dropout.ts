@@ -6,6 +6,7 @@
 import { ArgumentError } from "../tensor/errors.ts";
 import { dropout as dropoutOp } from "../tensor/ops/dropout.ts";
 import { defaultGenerator, drawKey, type Generator } from "../tensor/random.ts";
+import { tidy } from "../tensor/scope.ts";
 import { apply, type Tensor } from "../tensor/tensor.ts";
 import { Module } from "./module.ts";
 
@@ -55,6 +56,18 @@ export class Dropout extends Module {
   /** Same shape. */
   override forward(x: Tensor): Tensor {
     return this.training ? dropout(x, { p: this.p, generator: this.generator }) : x;
+  }
+}
+
+/** Whole channels [N, C, ...] set to 0 in training, nothing in evaluation. Source: Tompson et al. 2015. */
+export class Dropout2d extends Dropout {
+  /** Same shape. */
+  override forward(x: Tensor): Tensor {
+    if (!this.training) return x;
+    return tidy(() => {
+      const mask = x.newFull(x.shape.map((size, dim) => dim < 2 ? size : 1), 1);
+      return x.mul(dropout(mask, { p: this.p, generator: this.generator }));
+    });
   }
 }
 

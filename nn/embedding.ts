@@ -4,6 +4,7 @@
  * @module
  */
 import { noGrad } from "../autograd/tape.ts";
+import { arange } from "../tensor/create.ts";
 import { isInteger } from "../tensor/dtype.ts";
 import { ArgumentError, DTypeError, formatShapes, ShapeError } from "../tensor/errors.ts";
 import { tidy } from "../tensor/scope.ts";
@@ -87,4 +88,85 @@ function resolvePadding(paddingIdx: number, rows: number): number {
     throw new ArgumentError(`Cannot embedding: a paddingIdx in ${-rows} … ${rows - 1} is needed, got ${paddingIdx}`);
   }
   return paddingIdx < 0 ? paddingIdx + rows : paddingIdx;
+}
+
+/** Options of {@link EmbeddingBag}. */
+export interface EmbeddingBagOptions extends EmbeddingOptions {
+  /** How the vectors of a bag become one. Default "mean". */
+  readonly mode?: "sum" | "mean" | "max";
+}
+
+/** What a bag is made of, besides its numbers. */
+export interface BagOptions {
+  /** int32 [B]: where each bag begins in a flat index, the first at 0; bags run to the next one's beginning. */
+  readonly offsets?: Tensor;
+  /** Factors in the index's shape; for mode "sum" alone. */
+  readonly weights?: Tensor;
+}
+
+/**
+ * A table of vectors of which bags are added up, averaged or compared. Empty bags give zeros, and rows with the number `paddingIdx` do not
+ * count. With offsets the modes are "sum" and "mean".
+ */
+export class EmbeddingBag extends Module {
+  /** [count, size]. */
+  readonly weight: Tensor;
+  /** How the vectors of a bag become one. */
+  readonly mode: "sum" | "mean" | "max";
+  /** The number that does not count, if any. */
+  readonly paddingIdx: number | undefined;
+
+  /** Makes a table of `count` vectors of `size`, standard normal at the start. */
+  constructor(count: number, size: number, options: EmbeddingBagOptions = {}) {
+    super();
+    const { mode = "mean" } = options;
+    if (!["sum", "mean", "max"].includes(mode)) {
+      throw new ArgumentError(`Cannot make EmbeddingBag: mode "sum", "mean" or "max" is needed, got ${JSON.stringify(mode)}`);
+    }
+    const table = new Embedding(count, size, options);
+    this.weight = table.weight;
+    this.paddingIdx = table.paddingIdx;
+    this.mode = mode;
+  }
+
+  /** int32 [B, L], or [T] with offsets [B] → [B, size]. */
+  override forward(index: Tensor, { offsets, weights }: BagOptions = {}): Tensor {
+    if (weights !== undefined && (this.mode !== "sum" || weights.rank !== index.rank)) {
+      throw new ArgumentError(`Cannot embeddingBag: weights in the index's shape and mode "sum" are needed, got mode "${this.mode}"`);
+    }
+    if (index.rank !== (offsets === undefined ? 2 : 1)) {
+      throw new ShapeError(`Cannot embeddingBag ${formatShapes([index.shape])}: [B, L], or [T] with offsets [B] is needed`, {
+        op: "embeddingBag",
+        shapes: [index.shape],
+      });
+    }
+    if (offsets !== undefined && this.mode === "max") {
+      throw new ArgumentError('Cannot embeddingBag: mode "sum" or "mean" is needed with offsets');
+    }
+    return tidy(() => {
+      const rows = embedding(index, this.weight, { paddingIdx: this.paddingIdx });
+      const counted = this.paddingIdx === undefined ? index.eq(index) : index.ne(this.paddingIdx);
+      const factors = weights === undefined ? counted.to(rows.dtype) : weights.mul(counted.to(rows.dtype));
+      if (this.mode === "max") return greatestOf(rows, counted);
+      const scaled = rows.mul(factors.unsqueeze(-1));
+      const sums = offsets === undefined ? scaled.sum(1) : addUp(scaled, offsets);
+      if (this.mode === "sum") return sums;
+      const ones = factors.unsqueeze(-1);
+      const counts = offsets === undefined ? ones.sum(1) : addUp(ones, offsets);
+      return sums.div(counts.clamp({ min: 1 }));
+    });
+  }
+}
+
+/** The greatest of each bag's counted rows; zeros for a bag without. */
+function greatestOf(rows: Tensor, counted: Tensor): Tensor {
+  const empty = counted.any(1, { keepDim: true }).logicalNot();
+  return rows.maskedFill(counted.logicalNot().unsqueeze(-1), -Infinity).max(1).maskedFill(empty, 0);
+}
+
+/** Rows [T, D] added up from each offset to the next. */
+function addUp(rows: Tensor, offsets: Tensor): Tensor {
+  const [count, bags] = [rows.shape[0]!, offsets.shape[0]!];
+  const bag = arange(count, { device: rows.device }).unsqueeze(1).ge(offsets.unsqueeze(0)).sum(1).sub(1).to("int32");
+  return rows.newZeros([bags, rows.shape[1]!]).scatterAdd(0, bag.unsqueeze(1).expand(rows.shape), rows);
 }

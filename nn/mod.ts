@@ -4,10 +4,44 @@
  * @module
  */
 export { ELU, GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh } from "./activation.ts";
-export { Flatten, Identity, Sequential } from "./container.ts";
+export {
+  CELU,
+  GLU,
+  Hardshrink,
+  Hardsigmoid,
+  Hardswish,
+  Hardtanh,
+  LogSigmoid,
+  Mish,
+  PReLU,
+  type PReLUOptions,
+  ReLU6,
+  SELU,
+  Softmin,
+  Softshrink,
+  Softsign,
+  Tanhshrink,
+  Threshold,
+} from "./activation_more.ts";
+export { Flatten, Identity, ModuleDict, ModuleList, Sequential } from "./container.ts";
 export { Conv, Conv1d, Conv2d, type ConvGeometry, type ConvLayerOptions } from "./conv.ts";
-export { Dropout, dropout, type DropoutOptions } from "./dropout.ts";
-export { Embedding, embedding, type EmbeddingOptions } from "./embedding.ts";
+export { ConvTranspose, ConvTranspose1d, ConvTranspose2d, type ConvTransposeLayerOptions } from "./conv_transpose.ts";
+export { Bilinear, type BilinearOptions, CosineSimilarity, PairwiseDistance, type PairwiseDistanceLayerOptions } from "./distance.ts";
+export { Dropout, dropout, Dropout2d, type DropoutOptions } from "./dropout.ts";
+export { type BagOptions, Embedding, embedding, EmbeddingBag, type EmbeddingBagOptions, type EmbeddingOptions } from "./embedding.ts";
+export {
+  GroupNorm,
+  groupNorm,
+  type GroupNormLayerOptions,
+  type GroupNormOptions,
+  InstanceNorm,
+  InstanceNorm1d,
+  InstanceNorm2d,
+  type InstanceNormOptions,
+  LocalResponseNorm,
+  type LocalResponseOptions,
+  RMSNorm,
+} from "./group_norm.ts";
 export * as init from "./init.ts";
 export { Linear, type LinearOptions } from "./linear.ts";
 export { buffer, type Layer, type LoadOptions, type LoadResult, Module, parameter, type StateDict } from "./module.ts";
@@ -28,4 +62,29 @@ export {
   type LayerNormOptions,
 } from "./normalization.ts";
 export type { LayerOptions } from "./options.ts";
-export { AdaptiveAvgPool2d, AvgPool2d, MaxPool2d } from "./pooling.ts";
+export {
+  ConstantPad1d,
+  ConstantPad2d,
+  pad,
+  Padding,
+  type PadOptions,
+  ReflectionPad1d,
+  ReflectionPad2d,
+  ReplicationPad1d,
+  ReplicationPad2d,
+  ZeroPad1d,
+  ZeroPad2d,
+} from "./padding.ts";
+export {
+  AdaptiveAvgPool2d,
+  AdaptiveMaxPool2d,
+  adaptiveMaxPool2d,
+  AvgPool1d,
+  avgPool1d,
+  AvgPool2d,
+  MaxPool1d,
+  maxPool1d,
+  MaxPool2d,
+} from "./pooling.ts";
+export { spectralNorm, type SpectralNormOptions, weightNorm, type WeightNormOptions } from "./reparametrize.ts";
+export { interpolate, type InterpolateOptions, PixelShuffle, PixelUnshuffle, Upsample } from "./resize.ts";

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { ArgumentError, formatShapes, ShapeError } from "./errors.ts";
+import { isFloat } from "./dtype.ts";
+import { ArgumentError, DTypeError, formatShapes, ShapeError } from "./errors.ts";
 import * as ops from "./ops/matmul.ts";
 import { pairLogSumExp as pairOp } from "./ops/pairs.ts";
 import * as rows from "./ops/softmax.ts";
@@ -104,6 +105,89 @@ function conv(x: Tensor, weight: Tensor, options: ConvOptions, dims: number): Te
     groups,
   };
   return apply(ops.conv, bias === undefined ? [x, weight] : [x, weight, bias], attributes)[0]!;
+}
+
+/** The geometry of {@link convTranspose1d} and {@link convTranspose2d}, in elements. */
+export interface ConvTransposeOptions extends ConvOptions {
+  /** Added to one side of the output, below the stride: which of the sizes that the convolution maps to the input's is meant. Default 0. */
+  readonly outputPadding?: PerDim;
+}
+
+/**
+ * Transposed convolution over one dim: what conv1d of the same geometry does to a gradient.
+ *
+ * @param x [N, C, L].
+ * @param weight [C, O / groups, K].
+ * @returns [N, O, (L - 1) stride - 2 padding + dilation (K - 1) + outputPadding + 1].
+ * @throws ShapeError, DTypeError when tensors do not fit; ArgumentError for a geometry that is no whole number.
+ */
+export function convTranspose1d(x: Tensor, weight: Tensor, options: ConvTransposeOptions = {}): Tensor {
+  return convTranspose(x, weight, options, 1);
+}
+
+/**
+ * Transposed convolution over two dims: what conv2d of the same geometry does to a gradient.
+ *
+ * @param x [N, C, H, W].
+ * @param weight [C, O / groups, KH, KW].
+ * @returns [N, O, OH, OW] with OH = (H - 1) stride - 2 padding + dilation (KH - 1) + outputPadding + 1.
+ * @throws ShapeError, DTypeError when tensors do not fit; ArgumentError for a geometry that is no whole number.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { convTranspose2d, ones } from "./mod.ts";
+ *
+ * assertEquals(convTranspose2d(ones([1, 2, 4, 4]), ones([2, 3, 2, 2]), { stride: 2 }).shape, [1, 3, 8, 8]);
+ * ```
+ */
+export function convTranspose2d(x: Tensor, weight: Tensor, options: ConvTransposeOptions = {}): Tensor {
+  return convTranspose(x, weight, options, 2);
+}
+
+function convTranspose(x: Tensor, weight: Tensor, options: ConvTransposeOptions, dims: number): Tensor {
+  const { bias, groups = 1 } = options;
+  const op = `convTranspose${dims}d`;
+  const shapes = [x.shape, weight.shape, ...(bias === undefined ? [] : [bias.shape])];
+  if (!Number.isInteger(groups) || groups < 1) throw new ArgumentError(`Cannot ${op}: positive whole groups are needed, got ${groups}`);
+  const channels = groups * (weight.shape[1] ?? 0);
+  const fits = x.rank === dims + 2 && weight.rank === dims + 2 && x.shape[1] === weight.shape[0] && x.shape[1]! % groups === 0 &&
+    (bias === undefined || (bias.rank === 1 && bias.shape[0] === channels));
+  if (!fits) {
+    throw new ShapeError(
+      `Cannot ${op} ${formatShapes(shapes)}: [N, C, ...S], [C, O / groups, ...K] and [O] are needed with groups ${groups}`,
+      {
+        op,
+        shapes,
+      },
+    );
+  }
+  if (x.dtype !== weight.dtype || !isFloat(x.dtype)) {
+    throw new DTypeError(`Cannot ${op} ${x.dtype} and ${weight.dtype}: one floating type is needed`, { op, shapes });
+  }
+  const stride = perDim(options.stride ?? 1, dims, { op, name: "stride", least: 1 });
+  const padding = perDim(options.padding ?? 0, dims, { op, name: "padding", least: 0 });
+  const dilation = perDim(options.dilation ?? 1, dims, { op, name: "dilation", least: 1 });
+  const extra = perDim(options.outputPadding ?? 0, dims, { op, name: "outputPadding", least: 0 });
+  if (extra.some((n, dim) => n >= stride[dim]!)) {
+    throw new ArgumentError(`Cannot ${op}: outputPadding below the stride [${stride.join(", ")}] is needed, got [${extra.join(", ")}]`);
+  }
+  const spatial = stride.map((step, dim) =>
+    (x.shape[dim + 2]! - 1) * step - 2 * padding[dim]! + dilation[dim]! * (weight.shape[dim + 2]! - 1) + extra[dim]! + 1
+  );
+  if (spatial.some((size) => size < 1)) {
+    throw new ShapeError(
+      `Cannot ${op} ${formatShapes(shapes)}: an output of at least one position is needed, got [${spatial.join(", ")}]`,
+      {
+        op,
+        shapes,
+      },
+    );
+  }
+  return tidy(() => {
+    const y = apply(ops.convInput, [x, weight], { stride, padding, dilation, groups, shape: [x.shape[0]!, channels, ...spatial] })[0]!;
+    return bias === undefined ? y : y.add(bias.reshape([channels, ...spatial.map(() => 1)]));
+  });
 }
 
 /** The geometry of pooling, in elements. */

@@ -94,7 +94,7 @@ export interface ConvAttributes extends Window {
 }
 
 /** The shape of x or w, which a gradient's own inputs do not tell. */
-interface ConvGradientAttributes extends ConvAttributes {
+export interface ConvGradientAttributes extends ConvAttributes {
   readonly shape: readonly number[];
 }
 
@@ -159,8 +159,10 @@ function spatialDims(shape: readonly number[]): number[] {
   return shape.slice(2).map((_, dim) => dim + 2);
 }
 
-/** Inputs dy, w → dx. The three directions are one trilinear form, so each one's gradients are the other two. */
-const convInput: KernelOp<ConvGradientAttributes> = {
+/**
+ * Inputs dy, w → dx: the transposed convolution. The three directions are one trilinear form, so each one's gradients are the other two.
+ */
+export const convInput: KernelOp<ConvGradientAttributes> = {
   kind: "kernel",
   name: "convInput",
   saves: { inputs: "all" },

@@ -1,0 +1,144 @@
+import { assertAlmostEquals, assertEquals } from "@std/assert";
+import * as nn from "../../nn/mod.ts";
+import { type DType, scope, type Tensor, tensor } from "../../tensor/mod.ts";
+import cases from "./fixtures/layers.json" with { type: "json" };
+
+interface Stored {
+  readonly shape: readonly number[];
+  readonly dtype: string;
+  readonly values: readonly number[];
+}
+
+interface Case {
+  readonly name: string;
+  readonly training: boolean;
+  readonly state: Readonly<Record<string, Stored>>;
+  readonly after: Readonly<Record<string, Stored>>;
+  readonly inputs: readonly Stored[];
+  readonly outputs: readonly Stored[];
+  readonly weights: readonly Stored[];
+  readonly inputGradients: readonly (Stored | null)[];
+  readonly gradients: Readonly<Record<string, Stored>>;
+}
+
+type Run = (...inputs: Tensor[]) => Tensor | readonly Tensor[];
+
+interface Made {
+  readonly module: nn.Module;
+  readonly run: Run;
+}
+
+const double = { dtype: "float64" } as const;
+
+/** A layer that is called with its inputs alone. */
+function plain(module: nn.Module): Made {
+  const { forward } = module;
+  return { module, run: (...inputs) => forward.call(module, ...(inputs as never[])) as Tensor };
+}
+
+const layers: Readonly<Record<string, () => Made>> = {
+  SELU: () => plain(new nn.SELU()),
+  CELU: () => plain(new nn.CELU({ alpha: 0.7 })),
+  Hardtanh: () => plain(new nn.Hardtanh({ min: -0.5, max: 0.8 })),
+  ReLU6: () => plain(new nn.ReLU6()),
+  Hardswish: () => plain(new nn.Hardswish()),
+  Hardsigmoid: () => plain(new nn.Hardsigmoid()),
+  Softsign: () => plain(new nn.Softsign()),
+  Mish: () => plain(new nn.Mish()),
+  Tanhshrink: () => plain(new nn.Tanhshrink()),
+  Softshrink: () => plain(new nn.Softshrink({ lambda: 0.3 })),
+  Hardshrink: () => plain(new nn.Hardshrink({ lambda: 0.3 })),
+  Threshold: () => plain(new nn.Threshold({ threshold: 0.2, value: -1 })),
+  LogSigmoid: () => plain(new nn.LogSigmoid()),
+  Softmin: () => plain(new nn.Softmin({ dim: 1 })),
+  GLU: () => plain(new nn.GLU({ dim: 1 })),
+  PReLU: () => plain(new nn.PReLU(double)),
+  "PReLU channels": () => plain(new nn.PReLU({ ...double, count: 4 })),
+  ConvTranspose1d: () =>
+    plain(new nn.ConvTranspose1d(4, 6, { ...double, kernelSize: 3, stride: 2, padding: 1, outputPadding: 1, groups: 2 })),
+  ConvTranspose2d: () =>
+    plain(new nn.ConvTranspose2d(4, 3, { ...double, kernelSize: [3, 2], stride: [2, 1], padding: [1, 0], dilation: [1, 2] })),
+  "ConvTranspose2d groups": () =>
+    plain(new nn.ConvTranspose2d(4, 4, { ...double, kernelSize: 2, stride: 3, outputPadding: 2, groups: 4, bias: false })),
+  MaxPool1d: () => plain(new nn.MaxPool1d(3, { stride: 2, padding: 1 })),
+  "MaxPool1d ceil": () => plain(new nn.MaxPool1d(2, { dilation: 2, ceilMode: true })),
+  AvgPool1d: () => plain(new nn.AvgPool1d(3, { stride: 2, padding: 1, countIncludePad: false })),
+  AdaptiveMaxPool2d: () => plain(new nn.AdaptiveMaxPool2d([3, 4])),
+  "AdaptiveMaxPool2d even": () => plain(new nn.AdaptiveMaxPool2d([5, 3])),
+  "Upsample nearest": () => plain(new nn.Upsample({ scaleFactor: 2 })),
+  "Upsample nearest size": () => plain(new nn.Upsample({ size: [3, 11] })),
+  "Upsample bilinear": () => plain(new nn.Upsample({ scaleFactor: [2, 1.5], mode: "bilinear" })),
+  "Upsample bilinear corners": () => plain(new nn.Upsample({ size: [7, 3], mode: "bilinear", alignCorners: true })),
+  "Upsample linear": () => plain(new nn.Upsample({ size: 4, mode: "linear" })),
+  ZeroPad2d: () => plain(new nn.ZeroPad2d([1, 0, 2, 1])),
+  ConstantPad1d: () => plain(new nn.ConstantPad1d([2, 1], { value: 1.5 })),
+  ReflectionPad1d: () => plain(new nn.ReflectionPad1d([3, 1])),
+  ReflectionPad2d: () => plain(new nn.ReflectionPad2d([1, 2, 3, 0])),
+  ReplicationPad2d: () => plain(new nn.ReplicationPad2d(2)),
+  PixelShuffle: () => plain(new nn.PixelShuffle(2)),
+  PixelUnshuffle: () => plain(new nn.PixelUnshuffle(2)),
+  GroupNorm: () => plain(new nn.GroupNorm(2, 4, double)),
+  "GroupNorm plain": () => plain(new nn.GroupNorm(4, 4, { eps: 1e-2, affine: false })),
+  InstanceNorm2d: () => plain(new nn.InstanceNorm2d(4)),
+  InstanceNorm1d: () => plain(new nn.InstanceNorm1d(4, { ...double, affine: true, trackRunningStats: true, momentum: 0.3 })),
+  "InstanceNorm1d eval": () => plain(new nn.InstanceNorm1d(4, { ...double, affine: true, trackRunningStats: true })),
+  LocalResponseNorm: () => plain(new nn.LocalResponseNorm(3, { alpha: 0.1, k: 2 })),
+  "LocalResponseNorm even": () => plain(new nn.LocalResponseNorm(2, { alpha: 0.5 })),
+  "BatchNorm2d cumulative": () => plain(new nn.BatchNorm2d(4, { ...double, momentum: null })),
+  "BatchNorm1d plain": () => plain(new nn.BatchNorm1d(4, { affine: false, trackRunningStats: false })),
+  "BatchNorm1d plain eval": () => plain(new nn.BatchNorm1d(4, { affine: false, trackRunningStats: false })),
+  Bilinear: () => plain(new nn.Bilinear([3, 4], 2, double)),
+  CosineSimilarity: () => plain(new nn.CosineSimilarity()),
+  PairwiseDistance: () => plain(new nn.PairwiseDistance({ p: 3, keepDim: true })),
+  "EmbeddingBag sum": () => plain(new nn.EmbeddingBag(4, 3, { ...double, mode: "sum" })),
+  "EmbeddingBag mean": () => plain(new nn.EmbeddingBag(4, 3, double)),
+  "EmbeddingBag max": () => plain(new nn.EmbeddingBag(4, 3, { ...double, mode: "max" })),
+  "EmbeddingBag padding": () => plain(new nn.EmbeddingBag(4, 3, { ...double, paddingIdx: 2 })),
+  "EmbeddingBag weights": () => {
+    const module = new nn.EmbeddingBag(4, 3, { ...double, mode: "sum" });
+    return { module, run: (index, weights) => module.forward(index!, { weights: weights! }) };
+  },
+  "EmbeddingBag offsets": () => {
+    const module = new nn.EmbeddingBag(4, 3, double);
+    return { module, run: (index, offsets) => module.forward(index!, { offsets: offsets! }) };
+  },
+  weightNorm: () => plain(nn.weightNorm(new nn.Linear(4, 3, double))),
+  "weightNorm conv": () => plain(nn.weightNorm(new nn.Conv1d(4, 2, { ...double, kernelSize: 3 }))),
+  spectralNorm: () => plain(nn.spectralNorm(new nn.Linear(4, 3, double))),
+  "spectralNorm eval": () => plain(nn.spectralNorm(new nn.Conv1d(4, 2, { ...double, kernelSize: 3 }))),
+};
+
+function build({ shape, dtype, values }: Stored): Tensor {
+  return tensor(Float64Array.from(values), { shape, dtype: dtype as DType });
+}
+
+async function assertNear(got: Tensor, expected: Stored, what: string): Promise<void> {
+  assertEquals(got.shape, [...expected.shape], what);
+  const values = await got.data();
+  expected.values.forEach((value, i) => assertAlmostEquals(values[i]!, value, 1e-7 * Math.max(1, Math.abs(value)), `${what} [${i}]`));
+}
+
+for (const { name, training, state, after, inputs, outputs, weights, inputGradients, gradients } of cases as unknown as Case[]) {
+  Deno.test(`${name} gives PyTorch's outputs, gradients and state from PyTorch's state`, async () => {
+    using _ = scope();
+    const { module, run } = layers[name]!();
+    module.train(training);
+    module.loadStateDict(Object.fromEntries(Object.entries(state).map(([key, stored]) => [key, build(stored)])));
+    const leaves = inputs.map((stored) => stored.dtype === "float64" ? build(stored).requiresGrad_() : build(stored));
+    const result = run(...leaves);
+    const got = Array.isArray(result) ? result as Tensor[] : [result as Tensor];
+    assertEquals(got.length, outputs.length);
+    for (const [n, expected] of outputs.entries()) await assertNear(got[n]!, expected, `output ${n}`);
+    got.map((output, n) => output.mul(build(weights[n]!)).sum()).reduce((a, b) => a.add(b)).backward();
+    for (const [n, expected] of inputGradients.entries()) {
+      if (expected !== null) await assertNear(leaves[n]!.grad ?? leaves[n]!.zerosLike(), expected, `gradient of input ${n}`);
+    }
+    const parameters = module.namedParameters();
+    assertEquals([...parameters.keys()].sort(), Object.keys(gradients).sort());
+    for (const [key, expected] of Object.entries(gradients)) {
+      const leaf = parameters.get(key)!;
+      await assertNear(leaf.grad ?? leaf.zerosLike(), expected, `gradient of ${key}`);
+    }
+    for (const [key, expected] of Object.entries(after)) await assertNear(module.stateDict()[key]!, expected, key);
+  });
+}
