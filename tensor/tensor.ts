@@ -26,6 +26,7 @@ import * as linear from "./ops/matmul.ts";
 import * as reduction from "./ops/reduce.ts";
 import * as shaping from "./ops/shape.ts";
 import * as rows from "./ops/softmax.ts";
+import * as special from "./ops/special.ts";
 import * as unary from "./ops/unary.ts";
 import * as products from "./products.ts";
 import * as rearranging from "./rearrange.ts";
@@ -563,6 +564,26 @@ export class Tensor implements Scoped, Disposable {
   /** The error function 2/√π ∫₀ˣ exp(-t²) dt. */
   erf(): Tensor {
     return one(unary.erf, this);
+  }
+
+  /** 1 - erf x, exact where it is small. */
+  erfc(): Tensor {
+    return one(special.erfc, this);
+  }
+
+  /** The number whose error function is x; ±Infinity at ±1, NaN beyond. */
+  erfinv(): Tensor {
+    return one(special.erfinv, this);
+  }
+
+  /** log |Γ(x)|. */
+  lgamma(): Tensor {
+    return one(special.lgamma, this);
+  }
+
+  /** The derivative of log Γ(x). In float32 its error near its roots is absolute, about 1e-6. */
+  digamma(): Tensor {
+    return one(special.digamma, this);
   }
 
   /** 1 / (1 + e^-x). */

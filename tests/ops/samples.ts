@@ -22,6 +22,7 @@ import type * as reduction from "../../tensor/ops/reduce.ts";
 import type * as scans from "../../tensor/ops/scan.ts";
 import type * as shaping from "../../tensor/ops/shape.ts";
 import type * as rows from "../../tensor/ops/softmax.ts";
+import type * as special from "../../tensor/ops/special.ts";
 import type * as unary from "../../tensor/ops/unary.ts";
 import type { OpsOf, Sample, Samples, TensorFunctionsOf } from "./sample.ts";
 import {
@@ -33,6 +34,7 @@ import {
   breadthSamples,
   diagonalSamples,
   scanSamples,
+  specialSamples,
 } from "./samples/breadth.ts";
 import { binarySamples, elementwiseMethodSamples, unarySamples } from "./samples/elementwise.ts";
 import { lossSamples } from "./samples/losses.ts";
@@ -49,6 +51,7 @@ export type OpName =
   | OpsOf<typeof activation>
   | OpsOf<typeof diagonals>
   | OpsOf<typeof scans>
+  | OpsOf<typeof special>
   | OpsOf<typeof reduction>
   | OpsOf<typeof rows>
   | OpsOf<typeof products>
@@ -99,6 +102,7 @@ export const samples: Samples<SampleName> = {
   ...activationFunctionSamples,
   ...diagonalSamples,
   ...scanSamples,
+  ...specialSamples,
   ...breadthSamples,
   ...breadthFunctionSamples,
   ...reduceSamples,

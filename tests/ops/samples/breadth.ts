@@ -20,6 +20,8 @@ import type * as activation from "../../../tensor/ops/activation.ts";
 import type * as arithmetic from "../../../tensor/ops/arithmetic.ts";
 import type * as diagonals from "../../../tensor/ops/diagonal.ts";
 import type * as scans from "../../../tensor/ops/scan.ts";
+import * as special from "../../../tensor/ops/special.ts";
+import { apply } from "../../../tensor/tensor.ts";
 import { type Domain, given, type Input, type OpsOf, positive, real, type Sample, type Samples, truth, whole } from "../sample.ts";
 
 function of(shape: readonly number[], run: (x: Tensor) => Tensor | readonly Tensor[], domain: Domain = {}): Sample {
@@ -88,6 +90,28 @@ export const arithmeticSamples: Samples<OpsOf<typeof arithmetic>> = {
   bitwiseRightShift: [
     pair((a, b) => a.bitwiseRightShift(b), whole([5], [1, -1, -5, 123456, -2147483648]), whole([5], [0, 4, 1, 3, 31]), 0),
   ],
+};
+
+const gammaEdges = [0, -1, -2.5, 1, 2, 0.25, 3.5, 7.9, 8.1, 30, Infinity, NaN];
+
+export const specialSamples: Samples<OpsOf<typeof special>> = {
+  erfc: [...each((x) => x.erfc(), { low: -3, high: 3 }), edges((x) => x.erfc(), [...infinite, 4, 9, 11, -9])],
+  erfinv: [...each((x) => x.erfinv(), { low: -0.95, high: 0.95 }), edges((x) => x.erfinv(), [0, 1, -1, 2, NaN, 0.9999, 1e-6])],
+  lgamma: [
+    ...each((x) => x.lgamma(), { low: 0.2, high: 12 }),
+    of([6], (x) => x.lgamma(), { low: -2.9, high: -2.1 }),
+    edges((x) => x.lgamma(), gammaEdges),
+  ],
+  digamma: [
+    ...each((x) => x.digamma(), { low: 0.2, high: 12 }),
+    of([6], (x) => x.digamma(), { low: -2.9, high: -2.1 }),
+    edges((x) => x.digamma(), gammaEdges),
+  ],
+  trigamma: [
+    { inputs: [real([6], { low: 0.3, high: 12 })], run: (x) => apply(special.trigamma, [x], []), order: 1 },
+    { inputs: [real([6], { low: -2.9, high: -2.1 })], run: (x) => apply(special.trigamma, [x], []), order: 1 },
+  ],
+  tetragamma: [{ inputs: [real([6], { low: 0.3, high: 12 })], run: (x) => apply(special.tetragamma, [x], []), order: 0 }],
 };
 
 const wide: Domain = { low: -5, high: 5 };
