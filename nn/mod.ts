@@ -23,6 +23,14 @@ export {
   Tanhshrink,
   Threshold,
 } from "./activation_more.ts";
+export {
+  type Attended,
+  type AttendOptions,
+  type AttentionOptions,
+  MultiheadAttention,
+  type MultiheadAttentionOptions,
+  scaledDotProductAttention,
+} from "./attention.ts";
 export { Flatten, Identity, ModuleDict, ModuleList, Sequential } from "./container.ts";
 export { Conv, Conv1d, Conv2d, type ConvGeometry, type ConvLayerOptions } from "./conv.ts";
 export { ConvTranspose, ConvTranspose1d, ConvTranspose2d, type ConvTransposeLayerOptions } from "./conv_transpose.ts";
@@ -88,3 +96,26 @@ export {
 } from "./pooling.ts";
 export { spectralNorm, type SpectralNormOptions, weightNorm, type WeightNormOptions } from "./reparametrize.ts";
 export { interpolate, type InterpolateOptions, PixelShuffle, PixelUnshuffle, Upsample } from "./resize.ts";
+export {
+  GRU,
+  LSTM,
+  type LSTMResult,
+  type LSTMSequenceOptions,
+  Recurrent,
+  type RecurrentOptions,
+  type RecurrentResult,
+  type RecurrentWeights,
+  RNN,
+  type SequenceOptions,
+} from "./recurrent.ts";
+export {
+  type DecoderOptions,
+  type SequenceMasks,
+  TransformerDecoder,
+  TransformerDecoderLayer,
+  TransformerEncoder,
+  TransformerEncoderLayer,
+  TransformerLayer,
+  type TransformerLayerOptions,
+  type TransformerOptions,
+} from "./transformer.ts";

@@ -108,6 +108,70 @@ const layers: Readonly<Record<string, () => Made>> = {
   "spectralNorm eval": () => plain(nn.spectralNorm(new nn.Conv1d(4, 2, { ...double, kernelSize: 3 }))),
 };
 
+function flat({ output, hidden, ...rest }: nn.RecurrentResult & { readonly cell?: Tensor }): Tensor[] {
+  return [output, hidden, ...(rest.cell === undefined ? [] : [rest.cell])];
+}
+
+function both({ output, weights }: nn.Attended): Tensor[] {
+  return [output, weights];
+}
+
+const small = { ...double, feedforward: 5, dropout: 0 } as const;
+
+const sequences: Readonly<Record<string, () => Made>> = {
+  RNN: () => {
+    const module = new nn.RNN(3, 2, double);
+    return { module, run: (x) => flat(module.forward(x!)) };
+  },
+  "RNN relu": () => {
+    const module = new nn.RNN(3, 2, { ...double, nonlinearity: "relu", bias: false });
+    return { module, run: (x, hidden) => flat(module.forward(x!, { hidden: hidden! })) };
+  },
+  LSTM: () => {
+    const module = new nn.LSTM(3, 2, { ...double, layers: 2 });
+    return { module, run: (x, hidden, cell) => flat(module.forward(x!, { hidden: hidden!, cell: cell! })) };
+  },
+  "LSTM packed": () => {
+    const module = new nn.LSTM(3, 2, { ...double, layers: 2, bidirectional: true, batchFirst: true });
+    return { module, run: (x) => flat(module.forward(x!, { lengths: [2, 4, 3] })) };
+  },
+  GRU: () => {
+    const module = new nn.GRU(3, 2, { ...double, bidirectional: true, batchFirst: true });
+    return { module, run: (x) => flat(module.forward(x!)) };
+  },
+  "GRU packed": () => {
+    const module = new nn.GRU(3, 2, { ...double, batchFirst: true });
+    return { module, run: (x) => flat(module.forward(x!, { lengths: [1, 4, 3] })) };
+  },
+  MultiheadAttention: () => {
+    const module = new nn.MultiheadAttention(4, 2, double);
+    return { module, run: (x) => both(module.attend(x!)) };
+  },
+  "MultiheadAttention masks": () => {
+    const module = new nn.MultiheadAttention(4, 2, { ...double, batchFirst: true });
+    const run: Run = (x, key, value, keyPaddingMask, mask) =>
+      both(module.attend(x!, { key: key!, value: value!, keyPaddingMask: keyPaddingMask!, mask: mask! }));
+    return { module, run };
+  },
+  "MultiheadAttention added": () => {
+    const module = new nn.MultiheadAttention(4, 2, { ...double, bias: false });
+    return { module, run: (x, mask) => both(module.attend(x!, { mask: mask! })) };
+  },
+  TransformerEncoderLayer: () => {
+    const module = new nn.TransformerEncoderLayer(4, 2, small);
+    return { module, run: (x) => module.forward(x!, { causal: true }) };
+  },
+  "TransformerEncoderLayer first": () => {
+    const module = new nn.TransformerEncoderLayer(4, 2, { ...small, activation: "gelu", normFirst: true, batchFirst: true });
+    return { module, run: (x, keyPaddingMask) => module.forward(x!, { keyPaddingMask: keyPaddingMask! }) };
+  },
+  TransformerEncoder: () => plain(new nn.TransformerEncoder(4, 2, { ...small, layers: 2, norm: true })),
+  TransformerDecoder: () => {
+    const module = new nn.TransformerDecoder(4, 2, { ...small, layers: 2 });
+    return { module, run: (x, memory) => module.forward(x!, { memory: memory!, causal: true }) };
+  },
+};
+
 function build({ shape, dtype, values }: Stored): Tensor {
   return tensor(Float64Array.from(values), { shape, dtype: dtype as DType });
 }
@@ -121,7 +185,7 @@ async function assertNear(got: Tensor, expected: Stored, what: string): Promise<
 for (const { name, training, state, after, inputs, outputs, weights, inputGradients, gradients } of cases as unknown as Case[]) {
   Deno.test(`${name} gives PyTorch's outputs, gradients and state from PyTorch's state`, async () => {
     using _ = scope();
-    const { module, run } = layers[name]!();
+    const { module, run } = (layers[name] ?? sequences[name])!();
     module.train(training);
     module.loadStateDict(Object.fromEntries(Object.entries(state).map(([key, stored]) => [key, build(stored)])));
     const leaves = inputs.map((stored) => stored.dtype === "float64" ? build(stored).requiresGrad_() : build(stored));
