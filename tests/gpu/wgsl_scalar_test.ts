@@ -4,6 +4,7 @@ import { apply, cast, constant, type Expr, expression, input, scalar, type Value
 import type { MapKernel } from "../../tensor/kernel.ts";
 import { type ScalarOp, scalarOps } from "../../tensor/scalar.ts";
 import { nextRandom, reference, run, type Sample } from "../cpu/compare.ts";
+import { accuracy, type AccuracyRange, ulp, worstError } from "./accuracy.ts";
 import { filled, gpu, gpuTest } from "./families.ts";
 
 const specials = [
@@ -60,10 +61,6 @@ function grid(op: ScalarOp, dtype: DType): Sample[] {
   });
 }
 
-function ulp(x: number): number {
-  return 2 ** (Math.max(Math.floor(Math.log2(Math.abs(x))), -126) - 23);
-}
-
 /** Equal in kind: NaN, infinities, and numbers within a few units in the last place; subnormals may be flushed. */
 function agrees(actual: number, expected: number, units: number): boolean {
   if (Object.is(actual, expected) || actual === expected) return true;
@@ -110,45 +107,10 @@ gpuTest("scalarRows casts between all types as the reference does", async () => 
   }
 });
 
-/** Where each function is measured: uniform between two numbers, or with uniform exponents between two powers of 2. */
-const accuracy: Partial<
-  Record<ScalarOp, { readonly uniform: readonly [number, number]; readonly powers?: readonly [number, number]; readonly units: number }>
-> = {
-  exp: { uniform: [-87, 88.7], units: 2 },
-  expm1: { uniform: [-20, 88], powers: [-30, 0], units: 2 },
-  log: { uniform: [0.5, 2], units: 1.5 },
-  log1p: { uniform: [-0.99, 3], powers: [-30, -1], units: 3 },
-  sin: { uniform: [-1000, 1000], powers: [7, 100], units: 4 },
-  cos: { uniform: [-1000, 1000], powers: [7, 100], units: 4 },
-  tan: { uniform: [-1000, 1000], powers: [7, 100], units: 5 },
-  asin: { uniform: [-1, 1], units: 3 },
-  acos: { uniform: [-1, 1], units: 3 },
-  atan: { uniform: [-10, 10], powers: [-30, 30], units: 3 },
-  sinh: { uniform: [-88, 88], powers: [-30, 1], units: 4 },
-  cosh: { uniform: [-88, 88], units: 4 },
-  tanh: { uniform: [-10, 10], powers: [-30, 1], units: 2 },
-  sigmoid: { uniform: [-87, 87], units: 4 },
-  erf: { uniform: [-5, 5], powers: [-30, 1], units: 3 },
-  sqrt: { uniform: [0, 1e6], units: 3 },
-  rsqrt: { uniform: [1e-3, 1e3], units: 4 },
-};
-
-for (
-  const [op, { uniform: [low, high], powers, units }] of Object.entries(accuracy) as [ScalarOp, NonNullable<(typeof accuracy)[ScalarOp]>][]
-) {
-  gpuTest(`functionSource computes ${op} within ${units} units in the last place`, async () => {
-    const size = 1 << 14;
-    const half = powers === undefined ? size : size / 2;
-    const x = filled("float32", [size], (at) => {
-      const t = (nextRandom() + 1) / 2;
-      return at < half ? low + (high - low) * t : (at % 2 === 0 ? 1 : -1) * 2 ** (powers![0] + (powers![1] - powers![0]) * t);
-    });
-    const [actual] = await run(gpu(), map(apply(op, input(0, "float32"))), [x], [{ shape: [size] }]);
-    for (let at = 0; at < size; at++) {
-      const expected = scalarOps[op].reference(x.data[at]!);
-      if (Math.abs(expected) < 2 ** -126) continue;
-      assert(Math.abs(actual![at]! - expected) <= units * ulp(expected), `${op}(${x.data[at]}) is ${actual![at]} instead of ${expected}`);
-    }
+for (const [op, range] of Object.entries(accuracy) as [ScalarOp, AccuracyRange][]) {
+  gpuTest(`functionSource computes ${op} within ${range.units} units in the last place`, async () => {
+    const { units, argument, got } = await worstError(gpu(), op, range, 1 << 14);
+    assert(units <= range.units, `${op}(${argument}) is ${got}, ${units} units off`);
   });
 }
 
