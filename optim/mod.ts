@@ -53,4 +53,5 @@ export {
   WarmupCosineLR,
   type WarmupCosineOptions,
 } from "./schedule.ts";
+export { GradScaler, type GradScalerOptions, type GradScalerState } from "./scaler.ts";
 export { SGD, type SGDOptions } from "./sgd.ts";
