@@ -10,7 +10,9 @@ import { apply, type Tensor } from "../tensor/tensor.ts";
 export interface CustomContext {
   /** The gradient of each output; zeros where none flowed. */
   readonly dys: readonly Tensor[];
+  /** What the function was given. */
   readonly inputs: readonly Tensor[];
+  /** What it gave. */
   readonly outputs: readonly Tensor[];
 }
 

@@ -49,6 +49,7 @@ export function grad(f: ScalarFunction): (...args: Tensor[]) => Tensor {
 
 /** What {@link valueAndGrad} gives. */
 export interface ValueAndGrad {
+  /** The function's value. */
   readonly value: Tensor;
   /** One gradient per differentiated argument, in the order of `argnums`. */
   readonly grads: Tensor[];

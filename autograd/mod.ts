@@ -9,4 +9,4 @@ export { type CustomContext, type CustomFunction, customFunction } from "./custo
 export { detectAnomaly } from "./anomaly.ts";
 export { grad, type GradOptions, type ScalarFunction, type ValueAndGrad, valueAndGrad } from "./grad.ts";
 export { gradcheck, type GradcheckOptions, gradgradcheck, type TensorFunction } from "./gradcheck.ts";
-export { type Edge, enableGrad, type GradientHook, isGradEnabled, noGrad } from "./tape.ts";
+export { type Edge, enableGrad, type GradientHook, isGradEnabled, type NodeVjp, noGrad, type TapeNode } from "./tape.ts";

@@ -9,7 +9,9 @@ import type { Tensor } from "../tensor/tensor.ts";
 
 /** Where a gradient goes: output `index` of a node. */
 export interface Edge {
+  /** The operation that made the tensor. */
   readonly node: TapeNode;
+  /** Which of its outputs the tensor is. */
   readonly index: number;
 }
 

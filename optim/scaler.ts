@@ -71,7 +71,11 @@ export class GradScaler {
   #steps = 0;
   #finite = true;
 
-  /** @throws ArgumentError for factors that are not positive, do not grow or do not shrink. */
+  /**
+   * Starts at the initial scale.
+   *
+   * @throws ArgumentError for factors that are not positive, do not grow or do not shrink.
+   */
   constructor(options: GradScalerOptions = {}) {
     const { initialScale = 65536, growthFactor = 2, backoffFactor = 0.5, growthInterval = 2000 } = options;
     check("initialScale", initialScale, initialScale > 0 && initialScale < Infinity, "a positive number");

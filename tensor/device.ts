@@ -13,7 +13,9 @@ export type DeviceName = "cpu" | "webgpu" | (string & Record<never, never>);
 
 /** A named backend. */
 export interface Device {
+  /** As users write it. */
   readonly name: string;
+  /** What runs its kernels. */
   readonly backend: Backend;
 }
 

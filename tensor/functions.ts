@@ -295,8 +295,11 @@ export interface NormalizeOptions {
 
 /** What {@link normalize} returns: the result, and each row's mean and biased variance (x's shape with `dims` as 1). */
 export interface Normalized {
+  /** The result, in x's shape. */
   readonly y: Tensor;
+  /** Each row's mean. */
   readonly mean: Tensor;
+  /** Each row's biased variance. */
   readonly variance: Tensor;
 }
 

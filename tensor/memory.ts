@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { currentRecorder, type StorageHandle } from "./capture.ts";
+import { currentRecorder } from "./capture.ts";
 import type { Device } from "./device.ts";
 import type { Storage } from "./kernel.ts";
 import { currentScope } from "./scope.ts";
@@ -27,7 +27,7 @@ const backstop = new FinalizationRegistry<Held>(({ device, storage, users }) => 
 });
 
 /** A backend storage with the number of tensors that use it. */
-export class CountedStorage implements StorageHandle {
+export class CountedStorage {
   readonly #held: Held;
   /** Raised by every write in place, so that backward can tell that a saved tensor has changed. */
   version = 0;

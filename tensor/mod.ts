@@ -21,6 +21,7 @@ export {
 } from "./tensor.ts";
 export {
   defaultDevice,
+  type Device,
   type DeviceName,
   getDevice,
   hasDevice,
@@ -49,6 +50,7 @@ export {
 export type { KernelRun } from "./kernel.ts";
 export { type KernelTotal, Profile, profile, type ProfileOptions } from "./profile.ts";
 export { currentScope, keep, Scope, scope, type Scoped, tidy } from "./scope.ts";
+export type { CountedStorage } from "./memory.ts";
 export type { Shape } from "./shape.ts";
 export {
   adaptiveAvgPool2d,

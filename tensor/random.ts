@@ -15,7 +15,9 @@ import { apply, type Tensor } from "./tensor.ts";
 
 /** The state of a {@link Generator}: all that is needed to go on from where it was. */
 export interface GeneratorState {
+  /** What the stream was started with. */
   readonly seed: number;
+  /** How many keys were drawn since. */
   readonly calls: number;
 }
 

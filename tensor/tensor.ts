@@ -43,8 +43,9 @@ export type NestedNumbers = number | NestedNumbers[];
 /** One dim, several, or (left out) all. */
 export type Dims = number | readonly number[];
 
-/** Whether reduced dims stay, with size 1. Default false. */
+/** Whether reduced dims stay, with size 1. */
 export interface KeepDimOptions {
+  /** Default false. */
   readonly keepDim?: boolean;
 }
 
@@ -82,6 +83,7 @@ export interface ScatterOptions {
 
 /** What {@link Tensor.sort} and {@link Tensor.topk} return. */
 export interface Sorted {
+  /** The values in order. */
   readonly values: Tensor;
   /** int32 positions along the dim. */
   readonly indices: Tensor;

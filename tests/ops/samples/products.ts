@@ -9,6 +9,8 @@ import {
   conv1d,
   conv2d,
   type ConvOptions,
+  convTranspose1d,
+  convTranspose2d,
   linear,
   maxPool2d,
   pairLogSumExp,
@@ -65,6 +67,14 @@ const avgPools: Sample[] = [
   { inputs: [real([1, 1, 5, 5])], run: (x) => avgPool2d(x, 2, { ceilMode: true }) },
 ];
 
+const transposed: Sample[] = [
+  { inputs: [real([1, 2, 3, 3]), real([2, 3, 2, 2], { seed: 1 })], run: (x, weight) => convTranspose2d(x, weight!, { stride: 2 }) },
+  {
+    inputs: [real([2, 2, 3, 2]), real([2, 1, 3, 3], { seed: 1 }), real([1], { seed: 2 })],
+    run: (x, weight, bias) => convTranspose2d(x, weight!, { bias: bias!, padding: 1, dilation: 2 }),
+  },
+];
+
 export const productSamples: Samples<OpsOf<typeof products>> = {
   matmul: [
     matmul([2, 3], [3, 4]),
@@ -81,6 +91,8 @@ export const productSamples: Samples<OpsOf<typeof products>> = {
   ],
   linear: linears,
   conv: convolutions,
+  // The transposed convolution is this operation under a public name.
+  convInput: transposed,
   maxPool: maxPools,
   avgPool: avgPools,
 };
@@ -116,6 +128,14 @@ export const functionSamples: Samples<TensorFunctionsOf<typeof functions>> = {
     },
   ],
   conv2d: convolutions,
+  convTranspose1d: [
+    { inputs: [real([2, 2, 4]), real([2, 3, 3], { seed: 1 })], run: (x, weight) => convTranspose1d(x, weight!, { padding: 1 }) },
+    {
+      inputs: [real([1, 4, 3]), real([4, 1, 2], { seed: 1 }), real([2], { seed: 2 })],
+      run: (x, weight, bias) => convTranspose1d(x, weight!, { bias: bias!, stride: 2, outputPadding: 1, groups: 2 }),
+    },
+  ],
+  convTranspose2d: transposed,
   maxPool2d: maxPools,
   avgPool2d: avgPools,
   adaptiveAvgPool2d: [
