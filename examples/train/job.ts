@@ -42,6 +42,7 @@ interface Extra {
  */
 export async function runJob(command: Command, signal: AbortSignal): Promise<Outcome> {
   using outputs = new Outputs(command);
+  quietVulkan();
   const { device, reason } = await init({ device: command.device });
   outputs.say(`device   ${reason}${threadNote(command)}`);
   const saved = await findCheckpoint(command, outputs);
@@ -75,6 +76,11 @@ export async function runJob(command: Command, signal: AbortSignal): Promise<Out
   }
   await conclude(run, command, device);
   return "done";
+}
+
+/** Mesa's Vulkan driver complains on standard error, several times a run, where this folder is not named; it need not hold anything. */
+function quietVulkan(): void {
+  if (Deno.build.os === "linux" && Deno.env.get("XDG_RUNTIME_DIR") === undefined) Deno.env.set("XDG_RUNTIME_DIR", Deno.cwd());
 }
 
 function threadNote({ threads, device }: Command): string {
