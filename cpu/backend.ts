@@ -12,7 +12,9 @@ import { createIndexingAccelerators } from "./indexing.ts";
 import { runReference } from "./reference.ts";
 import type { Strided } from "./reference/strided.ts";
 import { createSortingAccelerators } from "./sorting.ts";
+import { Threads } from "./threads.ts";
 import { createAccelerators } from "./wasm/mod.ts";
+import { shareWork } from "./wasm/tasks.ts";
 
 /** What a {@link CpuBackend} can be told. */
 export interface CpuBackendOptions {
@@ -22,6 +24,11 @@ export interface CpuBackendOptions {
   readonly accelerate?: boolean;
   /** Bytes that tensors may hold at once; by default 4 GiB, all that WebAssembly addresses. */
   readonly budget?: number;
+  /**
+   * How many threads large products, maps and rows use; results do not depend on it. By default what the environment variable
+   * TANDEM_THREADS says, if the program may read it already, else 1, which starts none.
+   */
+  readonly threads?: number;
 }
 
 interface OwnStorage extends CpuStorage {
@@ -52,12 +59,19 @@ export class CpuBackend implements Backend {
   /** The memory of all storages. */
   readonly heap: Heap;
   readonly #accelerators: Accelerators;
+  readonly #threads: Threads | undefined;
 
   /** Makes a backend with a heap of its own. */
-  constructor({ device = "cpu", accelerate = true, budget }: CpuBackendOptions = {}) {
+  constructor({ device = "cpu", accelerate = true, budget, threads = defaultThreads() }: CpuBackendOptions = {}) {
+    if (!Number.isInteger(threads) || threads < 1) {
+      throw new ArgumentError(`Cannot make a CPU backend: a whole number of threads from 1 on is needed, got ${threads}`);
+    }
     this.device = device;
-    this.description = accelerate ? "WebAssembly SIMD on this processor" : "plain TypeScript on this processor";
     this.heap = new Heap(budget === undefined ? {} : { budget });
+    this.#threads = accelerate && threads > 1 && this.heap.shared ? new Threads(this.heap, threads) : undefined;
+    if (this.#threads !== undefined) shareWork(this.heap, this.#threads);
+    const where = this.#threads === undefined ? "this processor" : `up to ${threads} threads`;
+    this.description = accelerate ? `WebAssembly SIMD on ${where}` : "plain TypeScript on this processor";
     this.#accelerators = accelerate ? allAccelerators(this.heap) : {};
   }
 
@@ -108,9 +122,19 @@ export class CpuBackend implements Backend {
     runReference(kernel, inputs.map(stride), outputs.map(stride), scalars);
   }
 
-  /** Memory held now. */
+  /** Threads that work now, the calling one included: others start when there was enough to do. */
+  get threads(): number {
+    return this.#threads?.running ?? 1;
+  }
+
+  /** Starts threads now, instead of when there was enough to do; false when there are none to start. */
+  startThreads(): boolean {
+    return this.#threads?.start() ?? false;
+  }
+
+  /** Memory held now, without what threads need for themselves. */
   memory(): BackendMemory {
-    return { bytes: this.heap.bytes, pooledBytes: this.heap.pooledBytes };
+    return { bytes: this.heap.bytes - (this.#threads?.bytes ?? 0), pooledBytes: this.heap.pooledBytes };
   }
 
   /** Merges free memory, so that it serves any request; the process keeps it, since WebAssembly memory never shrinks. */
@@ -137,6 +161,19 @@ export class CpuBackend implements Backend {
         return this.heap.u32;
     }
   }
+}
+
+/** The number of threads when none is given; asks for no permission. One, until convolutions share their work too. */
+function defaultThreads(): number {
+  const named = Number(threadsVariable() ?? NaN);
+  return Number.isInteger(named) && named >= 1 ? named : 1;
+}
+
+function threadsVariable(): string | undefined {
+  const variable = "TANDEM_THREADS";
+  if (typeof Deno === "undefined") return undefined;
+  const { state } = Deno.permissions.querySync({ name: "env", variable });
+  return state === "granted" ? Deno.env.get(variable) : undefined;
 }
 
 function allAccelerators(heap: Heap): Accelerators {

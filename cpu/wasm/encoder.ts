@@ -359,9 +359,26 @@ export class ModuleBuilder {
   /** Compiles at once and links to `memory`; gives the functions by name. */
   instantiate(memory: WebAssembly.Memory): Record<string, WasmFunction> {
     const shared = typeof SharedArrayBuffer !== "undefined" && memory.buffer instanceof SharedArrayBuffer;
-    const module = new WebAssembly.Module(this.encode(shared, memory.buffer.byteLength / 65536));
-    return new WebAssembly.Instance(module, { env: { memory } }).exports as Record<string, WasmFunction>;
+    const bytes = this.encode(shared, memory.buffer.byteLength / 65536);
+    const functions = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } }).exports as Record<string, WasmFunction>;
+    Object.values(functions).forEach((fn, place) => sources.set(fn, { bytes, place }));
+    return functions;
   }
+}
+
+/** Where a function comes from, for threads that have to make it again. */
+export interface FunctionSource {
+  /** The encoded module. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** The function's place among the exports. */
+  readonly place: number;
+}
+
+const sources = new WeakMap<WasmFunction, FunctionSource>();
+
+/** The source of a function that {@link ModuleBuilder.instantiate} made. */
+export function sourceOf(fn: WasmFunction): FunctionSource | undefined {
+  return sources.get(fn);
 }
 
 const instances = new WeakMap<WebAssembly.Memory, Map<string, Record<string, WasmFunction>>>();

@@ -3,9 +3,10 @@
  *
  * @module
  */
-import { instantiateOnce, type WasmFunction } from "./encoder.ts";
+import type { WasmFunction } from "./encoder.ts";
 import { emitGemm, tileColumns, tileRows } from "./gemm_kernels.ts";
-import { type ScratchHeap, scratchPointer } from "./scratch.ts";
+import { functionsOn, type ScratchHeap, scratchPointer } from "./scratch.ts";
+import { forEachPiece, forEachRange, pieceLength, piecesFor } from "./tasks.ts";
 
 /** Where a matrix lies: byte address and byte strides along its own dim (M of A, N of B) and along k. */
 export interface Operand {
@@ -52,7 +53,7 @@ const vectorDepth = 1024;
 
 /** The functions of {@link emitGemm} on a heap's memory. */
 export function gemmFunctions(heap: ScratchHeap): Record<string, WasmFunction> {
-  return instantiateOnce(heap.memory, "gemm", emitGemm);
+  return functionsOn(heap, "gemm", emitGemm);
 }
 
 /** Multiplies two matrices. Any depth is allowed; depth 0 gives zeros. C must not overlap A or B. */
@@ -62,9 +63,22 @@ export function multiply(heap: ScratchHeap, product: Product): void {
   if (depth === 0) {
     if (product.accumulate !== true) clearRows(heap, product);
   } else if (!multiplyVector(heap, product)) {
-    multiplyBlocks(heap, product);
+    if (piecesFor(heap, duration(product), 2) > 1) multiplyTogether(heap, product);
+    else multiplyBlocks(heap, product);
   }
 }
+
+/** What a product takes on one thread, in nanoseconds, roughly. */
+export function duration({ rows, columns, depth }: Pick<Product, "rows" | "columns" | "depth">): number {
+  return rows * columns * depth * nanosecondsPerProduct;
+}
+
+/** A multiplication and an addition, and moving one float. */
+export const nanosecondsPerProduct = 0.035;
+const nanosecondsPerFloat = 0.5;
+
+/** The same where the matrix is read only once. */
+const nanosecondsPerVectorProduct = 0.2;
 
 /** The depth of blocks into which a product is cut: blocks of nearly equal depth, so that no short one is left over. */
 export function blockDepth(depth: number): number {
@@ -75,8 +89,8 @@ export function blockDepth(depth: number): number {
 export const packedSlack = 16;
 
 function clearRows(heap: ScratchHeap, { pointer, stride, rows, columns }: Product): void {
-  const bytes = new Uint8Array(heap.memory.buffer);
-  for (let row = 0; row < rows; row++) bytes.fill(0, pointer + row * stride, pointer + row * stride + columns * 4);
+  const { clear } = gemmFunctions(heap);
+  for (let row = 0; row < rows; row++) clear!(pointer + row * stride, columns * 4);
 }
 
 function multiplyBlocks(heap: ScratchHeap, { a, b, pointer, stride, rows, columns, depth, accumulate }: Product): void {
@@ -98,6 +112,90 @@ function multiplyBlocks(heap: ScratchHeap, { a, b, pointer, stride, rows, column
       }
     }
   }
+}
+
+/** Rows, columns and depth that are packed at once when threads share a product: they stay in the last-level cache. */
+const sharedRows = 17 * blockRows;
+const sharedColumns = 2 * blockColumns;
+const sharedDepth = 1024;
+
+/** The least rows and columns of a piece: less would read the packed operands too often. */
+const pieceRows = 8 * tileRows;
+const pieceColumns = 8 * tileColumns;
+
+/** As {@link multiplyBlocks}, with everything packed before any tile is computed, so that threads share both. */
+function multiplyTogether(heap: ScratchHeap, product: Product): void {
+  const { a, b, pointer, stride, rows, columns, depth, accumulate } = product;
+  const deep = blockDepth(depth);
+  const most = deep * Math.max(1, Math.floor(sharedDepth / deep));
+  for (let column = 0; column < columns; column += sharedColumns) {
+    for (let k = 0; k < depth; k += most) {
+      for (let row = 0; row < rows; row += sharedRows) {
+        multiplyPart(heap, {
+          a: { ...a, pointer: a.pointer + row * a.across + k * a.along },
+          b: { ...b, pointer: b.pointer + column * b.across + k * b.along },
+          pointer: pointer + row * stride + column * 4,
+          stride,
+          rows: Math.min(sharedRows, rows - row),
+          columns: Math.min(sharedColumns, columns - column),
+          depth: Math.min(most, depth - k),
+          accumulate: k > 0 || accumulate === true,
+        }, deep);
+      }
+    }
+  }
+}
+
+function multiplyPart(heap: ScratchHeap, { a, b, pointer, stride, rows, columns, depth, accumulate }: Product, deep: number): void {
+  const width = Math.ceil(columns / tileColumns) * tileColumns;
+  const packedA = scratchPointer(heap, "gemm shared a", rows * depth * 4 + packedSlack);
+  const packedB = scratchPointer(heap, "gemm shared b", width * depth * 4 + packedSlack);
+  packTogether(heap, "rows", a, packedA, rows, rows, depth, deep);
+  packTogether(heap, "columns", b, packedB, columns, width, depth, deep);
+  const time = duration({ rows, columns, depth });
+  const pieces = piecesFor(heap, time, Infinity);
+  const down = Math.max(
+    Math.ceil(rows / blockRows),
+    Math.min(pieces, Math.floor(rows / pieceRows), Math.ceil(pieces * rows / (rows + columns))),
+    1,
+  );
+  const across = Math.max(1, Math.min(Math.ceil(pieces / down), Math.floor(columns / pieceColumns)));
+  const height = pieceLength(rows, down, tileRows);
+  const breadth = pieceLength(columns, across, tileColumns);
+  const steps = Math.ceil(rows / height);
+  forEachPiece(heap, time, steps * Math.ceil(columns / breadth), (on, index) => {
+    const [row, column] = [index % steps * height, Math.floor(index / steps) * breadth];
+    const [down, across] = [Math.min(height, rows - row), Math.min(breadth, columns - column)];
+    const tile = scratchPointer(on, "gemm tile", tileRows * tileColumns * 4);
+    const { block } = gemmFunctions(on);
+    for (let k = 0; k < depth; k += deep) {
+      const span = Math.min(deep, depth - k);
+      const [from, panels] = [packedA + (k * rows + row * span) * 4, packedB + (k * width + column * span) * 4];
+      block!(from, panels, down, across, span, pointer + row * stride + column * 4, stride, k > 0 || accumulate === true ? 1 : 0, tile);
+    }
+  });
+}
+
+/** Packs an operand for every block of the depth, one after the other, each `room` wide. */
+function packTogether(
+  heap: ScratchHeap,
+  what: "rows" | "columns",
+  operand: Operand,
+  target: number,
+  count: number,
+  room: number,
+  depth: number,
+  deep: number,
+): void {
+  const time = count * depth * nanosecondsPerFloat;
+  const multiple = what === "rows" ? tileRows : tileColumns;
+  forEachRange(heap, time, count, piecesFor(heap, time, count / multiple), multiple, (on, from, to) => {
+    for (let k = 0; k < depth; k += deep) {
+      const span = Math.min(deep, depth - k);
+      const source = { ...operand, pointer: operand.pointer + from * operand.across + k * operand.along };
+      packPanels(on, what, source, target + (k * room + from * span) * 4, to - from, span);
+    }
+  });
 }
 
 /** Packs rows of A or columns of B into panels: full ones, then a narrow one for the rest (see `emitBlock`). */
@@ -129,17 +227,22 @@ function multiplyVector(heap: ScratchHeap, product: Product): boolean {
   const { a, b, pointer, stride, rows, columns, depth, accumulate } = product;
   if (rows !== 1 && columns !== 1) return false;
   const [matrix, vector, count, step] = rows === 1 ? [b, a, columns, 4] : [a, b, rows, stride];
-  const functions = gemmFunctions(heap);
   const byDots = matrix.along === 4 && vector.along === 4;
   const byRows = matrix.across === 4 && step === 4;
   if (!byDots && !byRows) return false;
-  for (let k = 0; k < depth; k += vectorDepth) {
-    const span = Math.min(vectorDepth, depth - k);
-    const from = matrix.pointer + k * matrix.along;
-    const weights = vector.pointer + k * vector.along;
-    const add = k > 0 || accumulate === true ? 1 : 0;
-    if (byDots) functions["dots"]!(from, matrix.across, weights, pointer, step, count, span, add);
-    else functions["combine"]!(from, matrix.along, weights, vector.along, pointer, count, span, add);
-  }
+  const time = count * depth * nanosecondsPerVectorProduct;
+  // 32 columns share a tile, and what is left of them at the end is rounded otherwise: pieces end where tiles do.
+  forEachRange(heap, time, count, piecesFor(heap, time, count / 32), 32, (on, from, to) => {
+    const functions = gemmFunctions(on);
+    for (let k = 0; k < depth; k += vectorDepth) {
+      const span = Math.min(vectorDepth, depth - k);
+      const first = matrix.pointer + from * matrix.across + k * matrix.along;
+      const weights = vector.pointer + k * vector.along;
+      const add = k > 0 || accumulate === true ? 1 : 0;
+      const target = pointer + from * step;
+      if (byDots) functions["dots"]!(first, matrix.across, weights, target, step, to - from, span, add);
+      else functions["combine"]!(first, matrix.along, weights, vector.along, target, to - from, span, add);
+    }
+  });
   return true;
 }

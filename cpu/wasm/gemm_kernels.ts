@@ -25,6 +25,8 @@ export function emitGemm(module: ModuleBuilder): void {
   emitLoosePacker(module);
   emitVectorProducts(module);
   emitCopy(module);
+  const clear = module.function("clear", { params: ["i32", "i32"] });
+  clear.get(clear.parameters[0]!).i32(0).get(clear.parameters[1]!).fill();
 }
 
 /** The register tiles of 1 row and more and 4 or 8 columns, by `rows · 16 + columns`. */

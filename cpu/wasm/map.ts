@@ -25,6 +25,8 @@ import { detectRelaxedSimd, type FunctionBuilder, type Local, ModuleBuilder, typ
 import { advance, elementBytes, loadPartial, loadVector, type Operand, type Step, storePartial, storeVector } from "./operands.ts";
 import { ExpressionWriter, isSupported, type Leaves } from "./scalar.ts";
 import type { ScratchHeap } from "./scratch.ts";
+import { type BlockLayout, runInPieces } from "./split.ts";
+import { worthSharing } from "./tasks.ts";
 import { type Term, Terms } from "./terms.ts";
 
 /** What is known of a kernel, whatever the shapes. */
@@ -36,12 +38,14 @@ interface MapPlan {
   /** Of inputs, then outputs. */
   readonly dtypes: readonly DType[];
   readonly bytes: readonly number[];
+  /** What an element takes, roughly. */
+  readonly nanoseconds: number;
   /** By pattern of inner steps. */
   readonly variants: Map<number, WasmFunction>;
 }
 
-/** Words before the pointers: the inner size, the number of outer dims. */
-const headWords = 2;
+/** Words before the pointers: the inner size, the number of outer dims, the position of the first element. */
+const headWords = 3;
 
 /** The accelerator of map kernels on a heap: everything but float64. */
 export function createMapAccelerator(heap: ScratchHeap): Accelerator<"map"> {
@@ -63,12 +67,39 @@ export function createMapAccelerator(heap: ScratchHeap): Accelerator<"map"> {
     if (variant < 0) return false;
     const { words } = block;
     for (let k = 0; k < views.length; k++) words[headWords + k] = address(views[k]!);
+    words[2] = 0;
     block.writeScalars(headWords + 2 * views.length, plan.slots, scalars);
     let run = plan.variants.get(variant);
     if (run === undefined) plan.variants.set(variant, run = compileMap(heap.memory, plan, inputs.length, stepsOf(variant, views.length)));
-    run(block.pointer);
+    const nanoseconds = size * plan.nanoseconds;
+    if (nanoseconds < worthSharing || !runMapInPieces(heap, block, plan, run, variant, size)) run(block.pointer);
     return true;
   };
+}
+
+/** As one call of `run`, on several threads; false where that is not possible. */
+function runMapInPieces(heap: ScratchHeap, block: ArgumentBlock, plan: MapPlan, run: WasmFunction, variant: number, size: number): boolean {
+  const operands = plan.dtypes.length;
+  const { words } = block;
+  const dims = words[1]!;
+  const strides = headWords + operands;
+  if (dims === 0) {
+    stepsOf(variant, operands).forEach((step, k) =>
+      step !== "strided" && (words[strides + k] = step === "contiguous" ? plan.bytes[k]! : 0)
+    );
+  }
+  const odometer = headWords + 2 * operands + plan.slots.length;
+  const layout: BlockLayout = {
+    operands,
+    pointers: headWords,
+    strides,
+    odometer,
+    dims,
+    words: odometer + dims * (2 + operands),
+    cutsVectors: dims === 0 || !plan.usesIndex,
+  };
+  const each = dims === 0 ? 1 : size / words[odometer + (dims - 1) * (2 + operands)]!;
+  return runInPieces(heap, block, run, size * plan.nanoseconds, layout, (piece, _, from) => piece[2] = from * each);
 }
 
 function planMap(kernel: MapKernel, inputs: number, outputs: number): MapPlan | null {
@@ -78,7 +109,8 @@ function planMap(kernel: MapKernel, inputs: number, outputs: number): MapPlan | 
   const slots = scalarSlots([expr]);
   if (!fitsBlock(headWords + 2 * (inputs + outputs) + slots.length + 16 * (2 + inputs + outputs))) return null;
   const usesIndex = expr.nodes.some((node) => node.kind === "index");
-  return { expr, inputs, slots, usesIndex, dtypes, bytes: dtypes.map(elementBytes), variants: new Map() };
+  const nanoseconds = nanosecondsOf([expr], dtypes.length);
+  return { expr, inputs, slots, usesIndex, dtypes, bytes: dtypes.map(elementBytes), nanoseconds, variants: new Map() };
 }
 
 /** The types of `count` inputs, as the expressions read them; one that nothing reads counts as float32. */
@@ -173,7 +205,7 @@ function compileMap(memory: WebAssembly.Memory, plan: MapPlan, inputs: number, p
   const outerDims = loadWord(f, block, 1);
   const odometer = f.local("i32");
   f.get(block).i32((scalarsAt + plan.slots.length) * 4).op("i32.add").set(odometer);
-  const index = plan.usesIndex ? f.local("i32") : undefined;
+  const index = plan.usesIndex ? loadWord(f, block, 2) : undefined;
 
   const writer = new ExpressionWriter(e, plan.expr);
   const leaves: Leaves = {
@@ -266,6 +298,13 @@ export function loadWord(f: FunctionBuilder, block: Local, at: number): Local {
 const costly: ReadonlySet<string> = new Set(
   "exp expm1 log log1p sin cos tan asin acos atan sinh cosh tanh sigmoid erf pow atan2 threefry floorDiv mod shl shr".split(" "),
 );
+
+/** What computing expressions for one element takes on one thread, roughly: moving it, and its operations. */
+export function nanosecondsOf(exprs: readonly Expr[], operands: number): number {
+  let nanoseconds = 0.15 * operands;
+  for (const { nodes } of exprs) for (const node of nodes) nanoseconds += node.kind === "op" && costly.has(node.op) ? 1.5 : 0.05;
+  return nanoseconds;
+}
 
 /** Whether an expression is so small that the loop around it counts. */
 export function isCheap(expr: Expr): boolean {

@@ -6,9 +6,10 @@
 import type { View } from "../../tensor/kernel.ts";
 import { address } from "./block.ts";
 import { canRunInPlace, runEpilogue } from "./epilogue.ts";
-import { multiply, type Operand } from "./gemm.ts";
+import { duration, multiply, type Operand } from "./gemm.ts";
 import type { Accelerator } from "../accelerator.ts";
 import type { ScratchHeap } from "./scratch.ts";
+import { forEachRange, piecesFor } from "./tasks.ts";
 
 /** The accelerator of matmul kernels on a heap; `map` runs their epilogues. */
 export function createMatmulAccelerator(heap: ScratchHeap, map: Accelerator<"map">): Accelerator<"matmul"> {
@@ -44,13 +45,24 @@ function multiplyBatches(heap: ScratchHeap, a: View, b: View, c: View): void {
   const right: Operand = { pointer: address(b), across: b.strides[batchRank + 1]! * 4, along: b.strides[batchRank]! * 4 };
   const product = { rows: folded, columns, depth, stride: columns * 4 };
   const step = folded * columns * 4;
-  let pointer = address(c);
-  forEachBatch(c.shape.slice(0, first), a.strides, b.strides, (offsetA, offsetB) => {
-    const at = { a: { ...left, pointer: left.pointer + offsetA }, b: { ...right, pointer: right.pointer + offsetB }, pointer };
-    multiply(heap, { ...product, ...at });
-    pointer += step;
+  const pointer = address(c);
+  const multiplyAt = (on: ScratchHeap, batch: number, offsetA: number, offsetB: number): void => {
+    const at = { a: { ...left, pointer: left.pointer + offsetA }, b: { ...right, pointer: right.pointer + offsetB } };
+    multiply(on, { ...product, ...at, pointer: pointer + batch * step });
+  };
+  if (first === 0) return multiplyAt(heap, 0, 0, 0);
+  const offsets: [number, number][] = [];
+  forEachBatch(c.shape.slice(0, first), a.strides, b.strides, (offsetA, offsetB) => offsets.push([offsetA, offsetB]));
+  const each = duration(product);
+  // Threads share every large product, else the batches.
+  const pieces = each > longProduct ? 1 : piecesFor(heap, each * offsets.length, offsets.length);
+  forEachRange(heap, each * offsets.length, offsets.length, pieces, 1, (on, from, to) => {
+    for (let batch = from; batch < to; batch++) multiplyAt(on, batch, ...offsets[batch]!);
   });
 }
+
+/** Nanoseconds from which a product keeps all threads busy. */
+const longProduct = 1_000_000;
 
 /** Visits all positions of the batch dims in row-major order with both operands' byte offsets. */
 function forEachBatch(

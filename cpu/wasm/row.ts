@@ -7,8 +7,11 @@ import type { View } from "../../tensor/kernel.ts";
 import type { Accelerator } from "../accelerator.ts";
 import { ArgumentBlock, KernelCache } from "./block.ts";
 import { compileRows } from "./row_code.ts";
-import { planRows, type RowPlan, type RowProgram, variantOf, writeArguments } from "./row_plan.ts";
+import type { WasmFunction } from "./encoder.ts";
+import { layoutOf, planRows, type RowPlan, type RowProgram, type RowVariant, variantOf, writeArguments } from "./row_plan.ts";
 import type { ScratchHeap } from "./scratch.ts";
+import { runInPieces } from "./split.ts";
+import { worthSharing } from "./tasks.ts";
 
 /** Runs row programs on a heap, each compiled once per key and pattern; false leaves a program to the reference. */
 export type RowRunner = (
@@ -36,9 +39,32 @@ export function createRowRunner(heap: ScratchHeap): RowRunner {
     if (variant === undefined) return false;
     let run = plan.variants.get(variant);
     if (run === undefined) plan.variants.set(variant, run = compileRows(heap.memory, plan, variantOf(variant, views.length)));
-    run(block.pointer);
+    let nanoseconds = plan.nanoseconds;
+    for (const n of shape) nanoseconds *= n;
+    if (nanoseconds < worthSharing || !runRowsInPieces(heap, block, plan, run, variantOf(variant, views.length), nanoseconds)) {
+      run(block.pointer);
+    }
     return true;
   };
+}
+
+/** As one call of `run`, on several threads; false where that is not possible. */
+function runRowsInPieces(
+  heap: ScratchHeap,
+  block: ArgumentBlock,
+  plan: RowPlan,
+  run: WasmFunction,
+  variant: RowVariant,
+  nanoseconds: number,
+): boolean {
+  return runInPieces(
+    heap,
+    block,
+    run,
+    nanoseconds,
+    layoutOf(block, plan, variant),
+    (words, pointer) => words[4]! += pointer - block.pointer,
+  );
 }
 
 /** The shape of rows and elements, from an operand that has both. */

@@ -19,9 +19,10 @@ import {
   writeOdometer,
 } from "./block.ts";
 import type { WasmFunction } from "./encoder.ts";
-import { inputTypes } from "./map.ts";
+import { inputTypes, nanosecondsOf } from "./map.ts";
 import { elementBytes, type Step } from "./operands.ts";
 import { isSupported } from "./scalar.ts";
+import type { BlockLayout } from "./split.ts";
 
 /** What is computed per row. */
 export interface RowProgram {
@@ -59,6 +60,8 @@ export interface RowPlan {
   readonly alongRow: readonly boolean[];
   /** Whether positions matter, so that the row's dims keep their order. */
   readonly ordered: boolean;
+  /** What an element takes, roughly. */
+  readonly nanoseconds: number;
   /** What needs not be computed twice. */
   readonly reuse: Reuse | undefined;
   /** By the number that {@link writeArguments} gives. */
@@ -96,6 +99,7 @@ export function planRows(program: RowProgram, inputs: number): RowPlan | null {
     bytes: dtypes.map(elementBytes),
     alongRow: dtypes.map((_, k) => k < inputs || program.outputs[k - inputs]!.per === "element"),
     ordered: args || exprs.some((expr) => expr.nodes.some(({ kind }) => kind === "index")),
+    nanoseconds: nanosecondsOf(exprs, dtypes.length),
     reuse: findReuse(program, inputs),
     variants: new Map(),
   };
@@ -140,6 +144,22 @@ export function writeArguments(
   words[4] = block.pointer + runsAt * 4;
   writeOdometer(block, runsAt, row, runDims, plan.bytes);
   return variant * 8 + (columns ? 4 : 0) + (runDims > 0 ? 2 : 0) + (canReuse(plan, views, shape) ? 1 : 0);
+}
+
+/** Where {@link writeArguments} has put what. */
+export function layoutOf(block: ArgumentBlock, plan: RowPlan, { layout }: RowVariant): BlockLayout {
+  const operands = plan.dtypes.length;
+  const [dims, runDims] = [block.words[1]!, block.words[2]!];
+  const odometer = headWords + 3 * operands + plan.slots.length;
+  return {
+    operands,
+    pointers: headWords,
+    strides: headWords + operands,
+    odometer,
+    dims,
+    words: odometer + (dims + runDims) * (2 + operands),
+    cutsVectors: layout === "columns",
+  };
 }
 
 /** The variant behind a number. */

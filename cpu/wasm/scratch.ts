@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { instantiateOnce, type ModuleBuilder, type WasmFunction } from "./encoder.ts";
 
 /** What scratch memory needs of a heap. */
 export interface ScratchHeap {
@@ -12,12 +13,25 @@ export interface ScratchHeap {
   alloc(bytes: number): number;
   /** Gives an address back. */
   free(pointer: number): void;
+  /** Where calls are noted instead of made: then the thread that makes them supplies the scratch memory. */
+  readonly recorder?: Recorder;
+}
+
+/** Notes calls for other threads. */
+export interface Recorder {
+  /** Stands for the address of scratch memory of the thread that will make the calls; offsets may be added, nothing else done with it. */
+  scratch(purpose: string, bytes: number): number;
+  /** Notes one call. */
+  note(fn: WasmFunction, ...args: number[]): number;
+  /** Functions that note their calls. */
+  noting(functions: Record<string, WasmFunction>): Record<string, WasmFunction>;
 }
 
 const areas = new WeakMap<ScratchHeap, Map<string, { pointer: number; bytes: number }>>();
 
 /** The address of at least `bytes` bytes kept for a purpose; the content lasts until the same purpose asks for more. */
 export function scratchPointer(heap: ScratchHeap, purpose: string, bytes: number): number {
+  if (heap.recorder !== undefined) return heap.recorder.scratch(purpose, bytes);
   let byPurpose = areas.get(heap);
   if (byPurpose === undefined) areas.set(heap, byPurpose = new Map());
   const known = byPurpose.get(purpose);
@@ -29,4 +43,10 @@ export function scratchPointer(heap: ScratchHeap, purpose: string, bytes: number
   const pointer = heap.alloc(bytes);
   byPurpose.set(purpose, { pointer, bytes });
   return pointer;
+}
+
+/** The functions of the module `build` writes, to be called on a heap's memory. */
+export function functionsOn(heap: ScratchHeap, key: string, build: (module: ModuleBuilder) => void): Record<string, WasmFunction> {
+  const functions = instantiateOnce(heap.memory, key, build);
+  return heap.recorder === undefined ? functions : heap.recorder.noting(functions);
 }

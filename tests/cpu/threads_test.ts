@@ -1,0 +1,137 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { CpuBackend } from "../../cpu/mod.ts";
+import { ArgumentError } from "../../tensor/errors.ts";
+import { apply, cast, expression, index, input, result, scalar } from "../../tensor/expr.ts";
+import type { Kernel } from "../../tensor/kernel.ts";
+import { expanded, type Output, permuted, random, run, type Sample, stepped } from "./compare.ts";
+
+/** One backend per number of threads, all of them at work from the first kernel on. */
+const backends = [1, 2, 3, 4].map((threads) => new CpuBackend({ threads }));
+for (const backend of backends.slice(1)) backend.startThreads();
+
+/** Demands the same bits from every number of threads, again and again. */
+async function same(kernel: Kernel, inputs: readonly Sample[], outputs: readonly Output[], scalars: readonly number[] = []): Promise<void> {
+  const [single, ...others] = backends;
+  const expected = (await run(single!, kernel, inputs, outputs, scalars)).map(bits);
+  for (const backend of others) {
+    for (let time = 0; time < 3; time++) {
+      const actual = (await run(backend, kernel, inputs, outputs, scalars)).map(bits);
+      actual.forEach((words, at) => {
+        const place = words.findIndex((word, position) => word !== expected[at]![position]);
+        assert(place < 0, `${kernel.key}, output ${at}: element ${place} depends on the threads`);
+      });
+    }
+  }
+}
+
+function bits(data: ArrayBufferView): Uint32Array {
+  return new Uint32Array(data.buffer, data.byteOffset, data.byteLength / 4);
+}
+
+const matmul: Kernel = { kind: "matmul", key: "matmul" };
+const x = input(0, "float32");
+
+Deno.test("CpuBackend starts its threads, and refuses a number of threads that makes no sense", async () => {
+  const running = () => backends.map(({ threads }) => threads);
+  for (let wait = 0; wait < 1000 && running().join() !== "1,2,3,4"; wait++) await new Promise((done) => setTimeout(done, 10));
+  assertEquals(running(), [1, 2, 3, 4]);
+  assertEquals(backends[0]!.startThreads(), false);
+  for (const threads of [0, -1, 1.5, NaN]) assertThrows(() => new CpuBackend({ threads }), ArgumentError, "whole number of threads");
+});
+
+Deno.test("CpuBackend counts no memory of its threads as the program's", async () => {
+  await same(matmul, [random(300, 301), random(301, 302)], [{ shape: [300, 302] }]);
+  for (const backend of backends) {
+    const before = backend.memory().bytes;
+    await run(backend, matmul, [random(600, 300), random(300, 200)], [{ shape: [600, 200] }]);
+    await run(backend, matmul, [random(600, 300), random(300, 200)], [{ shape: [600, 200] }]);
+    const after = backend.memory().bytes;
+    await run(backend, matmul, [random(600, 300), random(300, 200)], [{ shape: [600, 200] }]);
+    assertEquals(backend.memory().bytes, after);
+    assert(before <= after);
+  }
+});
+
+Deno.test("matmul gives the same bits on any number of threads", async () => {
+  for (
+    const [rows, depth, columns] of [[131, 300, 97], [64, 784, 512], [67, 1300, 203], [2100, 40, 33], [9, 2500, 2100], [
+      300,
+      8,
+      300,
+    ]] as const
+  ) {
+    await same(matmul, [random(rows, depth), random(depth, columns)], [{ shape: [rows, columns] }]);
+    await same(matmul, [permuted(random(depth, rows), 1, 0), permuted(random(columns, depth), 1, 0)], [{ shape: [rows, columns] }]);
+  }
+  await same(matmul, [random(1, 2000), random(2000, 1001)], [{ shape: [1, 1001] }]);
+  await same(matmul, [random(1, 2000), permuted(random(1001, 2000), 1, 0)], [{ shape: [1, 1001] }]);
+  await same(matmul, [random(1003, 1500), random(1500, 1)], [{ shape: [1003, 1] }]);
+});
+
+Deno.test("matmul over batches gives the same bits on any number of threads", async () => {
+  await same(matmul, [random(24, 33, 64), random(24, 64, 35)], [{ shape: [24, 33, 35] }]);
+  await same(matmul, [random(5, 1, 200), random(5, 200, 1000)], [{ shape: [5, 1, 1000] }]);
+  await same(matmul, [random(3, 300, 310), random(3, 310, 320)], [{ shape: [3, 300, 320] }]);
+  const epilogue = expression([
+    apply("max", apply("add", apply("mul", result(0, "float32"), scalar(0, "float32")), input(2, "float32")), 0),
+  ]);
+  const kernel: Kernel = { kind: "matmul", key: "matmul with epilogue", epilogue };
+  await same(kernel, [random(500, 100), random(100, 400), expanded(random(400), 0, 500)], [{ shape: [500, 400] }], [0.5]);
+});
+
+Deno.test("map gives the same bits on any number of threads, whatever the layout", async () => {
+  const tanh: Kernel = { kind: "map", key: "threads tanh", expr: expression([apply("tanh", x)]) };
+  await same(tanh, [random(100_003)], [{ shape: [100_003] }]);
+  await same(tanh, [permuted(random(301, 403), 1, 0)], [{ shape: [403, 301] }]);
+  await same(tanh, [permuted(random(7, 90, 130), 2, 0, 1)], [{ shape: [130, 7, 90] }]);
+  await same(tanh, [stepped(random(200_006), 0, 2)], [{ shape: [100_003] }]);
+  await same(tanh, [stepped(random(3, 60_000), 1, 2)], [{ shape: [3, 30_000] }]);
+  const twice: Kernel = {
+    kind: "map",
+    key: "threads add and mul",
+    expr: expression([apply("add", apply("mul", x, scalar(0, "float32")), input(1, "float32")), apply("mul", x, input(1, "float32"))]),
+  };
+  await same(twice, [random(300, 700), expanded(random(700), 0, 300)], [{ shape: [300, 700] }, { shape: [300, 700] }], [0.3]);
+  await same(twice, [random(2, 90_000), expanded(random(2), 1, 90_000)], [{ shape: [2, 90_000] }, { shape: [2, 90_000] }], [0.3]);
+});
+
+Deno.test("map gives the same positions on any number of threads", async () => {
+  const value = apply("add", apply("mul", cast(index(), "float32"), 0.5), apply("sin", x));
+  const kernel: Kernel = { kind: "map", key: "threads index", expr: expression([value]) };
+  await same(kernel, [random(100_003)], [{ shape: [100_003] }]);
+  await same(kernel, [permuted(random(301, 403), 1, 0)], [{ shape: [403, 301] }]);
+  await same(kernel, [stepped(random(3, 60_000), 1, 2)], [{ shape: [3, 30_000] }]);
+  const [positions] = await run(backends[3]!, { ...kernel, key: "threads positions", expr: expression([index()]) }, [], [
+    { shape: [2_000_000], dtype: "uint32" },
+  ]);
+  assert(positions!.every((position, at) => position === at));
+});
+
+Deno.test("reduce and row give the same bits on any number of threads, along rows and across them", async () => {
+  for (const combine of ["sum", "max", "argmax", "prod"] as const) {
+    const kernel: Kernel = { kind: "reduce", key: `threads ${combine}`, reduced: 1, combine, prologue: expression([x]) };
+    const dtype = combine === "argmax" ? "int32" : "float32";
+    await same(kernel, [random(700, 333)], [{ shape: [700], dtype }]);
+    await same(kernel, [permuted(random(333, 1050), 1, 0)], [{ shape: [1050], dtype }]);
+    await same(kernel, [permuted(random(30, 70, 41, 2), 1, 3, 0, 2)], [{ shape: [70, 2, 30], dtype }]);
+    await same({ ...kernel, key: `threads ${combine} 3`, reduced: 3 }, [permuted(random(16, 24, 20, 20), 1, 0, 2, 3)], [{
+      shape: [24],
+      dtype,
+    }]);
+    await same(kernel, [random(1_000_003)], [{ shape: [], dtype }]);
+  }
+  const exponential = apply("exp", apply("sub", x, result(0, "float32")));
+  const softmax: Kernel = {
+    kind: "row",
+    key: "threads softmax",
+    reduced: 1,
+    stages: [{ combine: "max", expr: expression([x]) }, { combine: "sum", expr: expression([exponential]) }],
+    outputs: [
+      { per: "element", expr: expression([apply("div", exponential, result(1, "float32"))]) },
+      { per: "row", expr: expression([apply("log", result(1, "float32"))]) },
+    ],
+  };
+  await same(softmax, [random(500, 200)], [{ shape: [500, 200] }, { shape: [500] }]);
+  await same(softmax, [permuted(random(200, 501), 1, 0)], [{ shape: [501, 200] }, { shape: [501] }]);
+  await same(softmax, [permuted(random(9, 200, 50), 0, 2, 1)], [{ shape: [9, 50, 200] }, { shape: [9, 50] }]);
+});
