@@ -26,6 +26,8 @@ let defaultName = "cpu";
 export interface InitOptions {
   /** "auto" takes a hardware GPU, else the CPU; "webgpu" insists on WebGPU; "cpu" needs no init at all. Default "auto". */
   readonly device?: "auto" | "cpu" | "webgpu";
+  /** How many threads large CPU kernels use, with the same results. Default: the environment variable TANDEM_THREADS, else 1. */
+  readonly threads?: number;
 }
 
 /** What {@link init} decided. */
@@ -39,7 +41,8 @@ export interface InitResult {
 /**
  * Chooses the default device. Everything but this and reading values is synchronous.
  *
- * @throws DeviceError when "webgpu" is asked for and no adapter passes its checks.
+ * @throws DeviceError when "webgpu" is asked for and no adapter passes its checks, or `threads` comes after the CPU was used; ArgumentError
+ * unless `threads` is a whole number from 1.
  *
  * @example
  * ```ts
@@ -50,7 +53,8 @@ export interface InitResult {
  * assertEquals(device, "cpu");
  * ```
  */
-export async function init({ device = "auto" }: InitOptions = {}): Promise<InitResult> {
+export async function init({ device = "auto", threads }: InitOptions = {}): Promise<InitResult> {
+  if (threads !== undefined) startCpu(threads);
   if (device === "cpu") return choose("cpu", "asked for");
   if (device !== "auto" && device !== "webgpu") {
     throw new DeviceError(`Cannot init: device "auto", "cpu" or "webgpu" is needed, got ${JSON.stringify(device)}`);
@@ -69,6 +73,14 @@ export async function init({ device = "auto" }: InitOptions = {}): Promise<InitR
     }
   }
   return choose("webgpu", device === "auto" ? "a hardware adapter is there" : "asked for");
+}
+
+/** Makes the CPU device with a number of threads, which is settled once tensors may live there. */
+function startCpu(threads: number): void {
+  if (devices.has("cpu")) {
+    throw new DeviceError(`Cannot init with ${threads} threads: a CPU device that is not in use yet is needed, call init first`);
+  }
+  registerDevice("cpu", createCpuBackend({ threads }));
 }
 
 function choose(name: string, why: string): InitResult {

@@ -43,8 +43,11 @@ interface Extra {
 export async function runJob(command: Command, signal: AbortSignal): Promise<Outcome> {
   using outputs = new Outputs(command);
   quietVulkan();
-  const { device, reason } = await init({ device: command.device });
-  outputs.say(`device   ${reason}${threadNote(command)}`);
+  const { device, reason } = await init({
+    device: command.device,
+    ...(command.threads === "auto" ? {} : { threads: command.threads }),
+  });
+  outputs.say(`device   ${reason}`);
   const saved = await findCheckpoint(command, outputs);
   const settings = saved === undefined ? settle(command.choices) : resumed(command, saved.extra.settings);
   manualSeed(settings.seed);
@@ -81,10 +84,6 @@ export async function runJob(command: Command, signal: AbortSignal): Promise<Out
 /** Mesa's Vulkan driver complains on standard error, several times a run, where this folder is not named; it need not hold anything. */
 function quietVulkan(): void {
   if (Deno.build.os === "linux" && Deno.env.get("XDG_RUNTIME_DIR") === undefined) Deno.env.set("XDG_RUNTIME_DIR", Deno.cwd());
-}
-
-function threadNote({ threads, device }: Command): string {
-  return typeof threads === "number" && threads > 1 && device !== "webgpu" ? `; one thread: more than one is not there yet` : "";
 }
 
 interface Saved {

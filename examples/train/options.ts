@@ -94,7 +94,7 @@ how to learn
 
 where to run and what to write
   --device NAME            auto, webgpu or cpu (default auto: a hardware GPU, else the CPU)
-  --threads N              auto or a number (default auto; today the CPU uses one)
+  --threads N              auto or a number of CPU threads (default auto: TANDEM_THREADS, else 1)
   --out DIR                checkpoint, metrics.jsonl and report.html (default runs/DATASET-LOSS)
   --resume                 go on from the checkpoint in --out, bit for bit
   --json                   one JSON object a line on standard output
