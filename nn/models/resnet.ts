@@ -1,9 +1,9 @@
 /**
- * ResNet-18 for small images.
+ * ResNet-18, for small images or with the stem for large ones.
  *
  * @module
  */
-import { adaptiveAvgPool2d } from "../../tensor/functions.ts";
+import { adaptiveAvgPool2d, maxPool2d } from "../../tensor/functions.ts";
 import { tidy } from "../../tensor/scope.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { Sequential } from "../container.ts";
@@ -66,10 +66,15 @@ export interface ResNet18Options extends LayerOptions {
   readonly width?: number;
   /** Classes of a linear classifier on top; left out, the features themselves come out. */
   readonly numClasses?: number;
+  /**
+   * "small": a 3×3 convolution of stride 1; "large": torchvision's, a 7×7 convolution of stride 2 and max pooling of stride 2. Default
+   * "small".
+   */
+  readonly stem?: "small" | "large";
 }
 
 /**
- * ResNet-18 with a stem for small images: a 3×3 convolution of stride 1 and no max pooling. State dictionaries have torchvision's names.
+ * ResNet-18. State dictionaries have torchvision's names; with stem "large" and 1000 classes its files load.
  * Source: He et al. 2016.
  */
 export class ResNet18 extends Module implements Encoder {
@@ -89,12 +94,16 @@ export class ResNet18 extends Module implements Encoder {
   readonly fc: Linear | null;
   /** The size of the features: 8 width, 512 by default. */
   readonly featureSize: number;
+  /** "small" or "large". */
+  readonly stem: "small" | "large";
 
   /** Makes the model. */
   constructor(options: ResNet18Options = {}) {
     super();
-    const { inChannels = 3, width = 64, numClasses } = options;
-    this.conv1 = convolution(inChannels, width, { ...options, kernelSize: 3, padding: 1 });
+    const { inChannels = 3, width = 64, numClasses, stem = "small" } = options;
+    this.stem = stem;
+    const window = stem === "large" ? { kernelSize: 7, padding: 3, stride: 2 } : { kernelSize: 3, padding: 1 };
+    this.conv1 = convolution(inChannels, width, { ...options, ...window });
     this.bn1 = new BatchNorm2d(width, options);
     this.layer1 = stage(width, width, { ...options, stride: 1 });
     this.layer2 = stage(width, 2 * width, { ...options, stride: 2 });
@@ -107,7 +116,8 @@ export class ResNet18 extends Module implements Encoder {
   /** [N, inChannels, H, W] → [N, featureSize]. */
   features(x: Tensor): Tensor {
     return tidy(() => {
-      const stem = this.bn1.forward(this.conv1.forward(x)).relu();
+      const first = this.bn1.forward(this.conv1.forward(x)).relu();
+      const stem = this.stem === "large" ? maxPool2d(first, 3, { stride: 2, padding: 1 }) : first;
       const last = [this.layer1, this.layer2, this.layer3, this.layer4].reduce<Tensor>((value, layer) => layer.forward(value), stem);
       return adaptiveAvgPool2d(last, 1).flatten(1);
     });
