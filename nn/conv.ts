@@ -4,13 +4,13 @@
  * @module
  */
 import { ArgumentError } from "../tensor/errors.ts";
-import { conv1d, conv2d, type PerDim, perDim } from "../tensor/functions.ts";
+import { conv1d, conv2d, conv3d, type PerDim, perDim } from "../tensor/functions.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { defaultBias, defaultWeight } from "./init.ts";
 import { Module, parameter } from "./module.ts";
 import { blank, checkCounts, type LayerOptions } from "./options.ts";
 
-/** Options of {@link Conv1d} and {@link Conv2d}. */
+/** Options of {@link Conv1d}, {@link Conv2d} and {@link Conv3d}. */
 export interface ConvLayerOptions extends LayerOptions {
   /** The window's size, one number for all dims or one each. */
   readonly kernelSize: PerDim;
@@ -38,7 +38,7 @@ export interface ConvGeometry {
   readonly groups: number;
 }
 
-/** What convolution layers of one and two dims share: weight [out, in / groups, ...kernel] and bias [out], uniform in ±1/√fanIn. */
+/** What convolution layers of one to three dims share: weight [out, in / groups, ...kernel] and bias [out], uniform in ±1/√fanIn. */
 export abstract class Conv extends Module {
   /** [out, in / groups, ...kernel]. */
   readonly weight: Tensor;
@@ -47,7 +47,7 @@ export abstract class Conv extends Module {
   /** How the window moves. */
   protected readonly geometry: ConvGeometry;
 
-  /** Makes the layer of one or two dims, for channels in and out. */
+  /** Makes the layer of one to three dims, for channels in and out. */
   constructor(dims: number, channels: readonly [number, number], options: ConvLayerOptions) {
     super();
     const [inChannels, outChannels] = channels;
@@ -104,5 +104,30 @@ export class Conv2d extends Conv {
   /** [N, in, H, W] → [N, out, H', W']. */
   override forward(x: Tensor): Tensor {
     return conv2d(x, this.weight, this.bias === null ? this.geometry : { ...this.geometry, bias: this.bias });
+  }
+}
+
+/**
+ * Cross-correlation over three dims, with weight [out, in / groups, KD, KH, KW] and bias [out].
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Conv3d } from "./mod.ts";
+ * import { ones } from "../tensor/mod.ts";
+ *
+ * const layer = new Conv3d(3, 8, { kernelSize: 3, padding: 1, stride: [1, 2, 2] });
+ * assertEquals(layer.forward(ones([2, 3, 4, 6, 6])).shape, [2, 8, 4, 3, 3]);
+ * ```
+ */
+export class Conv3d extends Conv {
+  /** Makes the layer for `inChannels` channels in and `outChannels` out. */
+  constructor(inChannels: number, outChannels: number, options: ConvLayerOptions) {
+    super(3, [inChannels, outChannels], options);
+  }
+
+  /** [N, in, D, H, W] → [N, out, D', H', W']. */
+  override forward(x: Tensor): Tensor {
+    return conv3d(x, this.weight, this.bias === null ? this.geometry : { ...this.geometry, bias: this.bias });
   }
 }

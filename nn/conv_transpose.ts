@@ -4,14 +4,14 @@
  * @module
  */
 import { ArgumentError } from "../tensor/errors.ts";
-import { convTranspose1d, convTranspose2d, type PerDim, perDim } from "../tensor/functions.ts";
+import { convTranspose1d, convTranspose2d, convTranspose3d, type PerDim, perDim } from "../tensor/functions.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ConvGeometry, ConvLayerOptions } from "./conv.ts";
 import { defaultBias, defaultWeight } from "./init.ts";
 import { Module, parameter } from "./module.ts";
 import { blank, checkCounts } from "./options.ts";
 
-/** Options of {@link ConvTranspose1d} and {@link ConvTranspose2d}. */
+/** Options of {@link ConvTranspose1d}, {@link ConvTranspose2d} and {@link ConvTranspose3d}. */
 export interface ConvTransposeLayerOptions extends ConvLayerOptions {
   /** Added to one side of the output, below the stride. Default 0. */
   readonly outputPadding?: PerDim;
@@ -26,7 +26,7 @@ export abstract class ConvTranspose extends Module {
   /** How the window moves. */
   protected readonly geometry: ConvGeometry & { readonly outputPadding: PerDim };
 
-  /** Makes the layer of one or two dims, for channels in and out. */
+  /** Makes the layer of one to three dims, for channels in and out. */
   constructor(dims: number, channels: readonly [number, number], options: ConvTransposeLayerOptions) {
     super();
     const [inChannels, outChannels] = channels;
@@ -81,5 +81,18 @@ export class ConvTranspose2d extends ConvTranspose {
   /** [N, in, H, W] → [N, out, H', W']. */
   override forward(x: Tensor): Tensor {
     return convTranspose2d(x, this.weight, this.bias === null ? this.geometry : { ...this.geometry, bias: this.bias });
+  }
+}
+
+/** Transposed convolution over three dims, with weight [in, out / groups, KD, KH, KW] and bias [out]. */
+export class ConvTranspose3d extends ConvTranspose {
+  /** Makes the layer for `inChannels` channels in and `outChannels` out. */
+  constructor(inChannels: number, outChannels: number, options: ConvTransposeLayerOptions) {
+    super(3, [inChannels, outChannels], options);
+  }
+
+  /** [N, in, D, H, W] → [N, out, D', H', W']. */
+  override forward(x: Tensor): Tensor {
+    return convTranspose3d(x, this.weight, this.bias === null ? this.geometry : { ...this.geometry, bias: this.bias });
   }
 }

@@ -59,8 +59,8 @@ export class Dropout extends Module {
   }
 }
 
-/** Whole channels [N, C, ...] set to 0 in training, nothing in evaluation. Source: Tompson et al. 2015. */
-export class Dropout2d extends Dropout {
+/** What dropout of whole channels [N, C, ...] shares: set to 0 in training, nothing in evaluation. Source: Tompson et al. 2015. */
+export abstract class ChannelDropout extends Dropout {
   /** Same shape. */
   override forward(x: Tensor): Tensor {
     if (!this.training) return x;
@@ -70,6 +70,15 @@ export class Dropout2d extends Dropout {
     });
   }
 }
+
+/** Whole channels of [N, C, L] set to 0 in training, nothing in evaluation. */
+export class Dropout1d extends ChannelDropout {}
+
+/** Whole channels of [N, C, H, W] set to 0 in training, nothing in evaluation. */
+export class Dropout2d extends ChannelDropout {}
+
+/** Whole channels of [N, C, D, H, W] set to 0 in training, nothing in evaluation. */
+export class Dropout3d extends ChannelDropout {}
 
 function checkProbability(p: number): void {
   if (!(p >= 0 && p <= 1)) throw new ArgumentError(`Cannot dropout: a p from 0 to 1 is needed, got ${p}`);

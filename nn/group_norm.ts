@@ -5,7 +5,8 @@
  */
 import { noGrad } from "../autograd/tape.ts";
 import { ArgumentError, formatShapes, ShapeError } from "../tensor/errors.ts";
-import { avgPool2d, normalize } from "../tensor/functions.ts";
+import { normalize } from "../tensor/functions.ts";
+import { avgPool2d } from "../tensor/pooling.ts";
 import { tidy } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { ones } from "./init.ts";
@@ -90,7 +91,7 @@ export class GroupNorm extends Module {
   }
 }
 
-/** Options of {@link InstanceNorm1d} and {@link InstanceNorm2d}. */
+/** Options of {@link InstanceNorm1d}, {@link InstanceNorm2d} and {@link InstanceNorm3d}. */
 export interface InstanceNormOptions extends LayerOptions {
   /** Added to the variance. Default 1e-5. */
   readonly eps?: number;
@@ -173,6 +174,14 @@ export class InstanceNorm2d extends InstanceNorm {
   /** Makes the layer for C = `features`. */
   constructor(features: number, options: InstanceNormOptions = {}) {
     super(features, 4, options);
+  }
+}
+
+/** Instance norm of [N, C, D, H, W]. */
+export class InstanceNorm3d extends InstanceNorm {
+  /** Makes the layer for C = `features`. */
+  constructor(features: number, options: InstanceNormOptions = {}) {
+    super(features, 5, options);
   }
 }
 

@@ -32,10 +32,10 @@ export {
   scaledDotProductAttention,
 } from "./attention.ts";
 export { Flatten, Identity, ModuleDict, ModuleList, Sequential } from "./container.ts";
-export { Conv, Conv1d, Conv2d, type ConvGeometry, type ConvLayerOptions } from "./conv.ts";
-export { ConvTranspose, ConvTranspose1d, ConvTranspose2d, type ConvTransposeLayerOptions } from "./conv_transpose.ts";
+export { Conv, Conv1d, Conv2d, Conv3d, type ConvGeometry, type ConvLayerOptions } from "./conv.ts";
+export { ConvTranspose, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, type ConvTransposeLayerOptions } from "./conv_transpose.ts";
 export { Bilinear, type BilinearOptions, CosineSimilarity, PairwiseDistance, type PairwiseDistanceLayerOptions } from "./distance.ts";
-export { Dropout, dropout, Dropout2d, type DropoutOptions } from "./dropout.ts";
+export { ChannelDropout, Dropout, dropout, Dropout1d, Dropout2d, Dropout3d, type DropoutOptions } from "./dropout.ts";
 export { type BagOptions, Embedding, embedding, EmbeddingBag, type EmbeddingBagOptions, type EmbeddingOptions } from "./embedding.ts";
 export {
   GroupNorm,
@@ -45,6 +45,7 @@ export {
   InstanceNorm,
   InstanceNorm1d,
   InstanceNorm2d,
+  InstanceNorm3d,
   type InstanceNormOptions,
   LocalResponseNorm,
   type LocalResponseOptions,
@@ -62,6 +63,7 @@ export {
   batchNorm,
   BatchNorm1d,
   BatchNorm2d,
+  BatchNorm3d,
   type BatchNormLayerOptions,
   type BatchNormOptions,
   LayerNorm,
@@ -73,26 +75,35 @@ export type { LayerOptions } from "./options.ts";
 export {
   ConstantPad1d,
   ConstantPad2d,
+  ConstantPad3d,
   pad,
   Padding,
   type PadOptions,
   ReflectionPad1d,
   ReflectionPad2d,
+  ReflectionPad3d,
   ReplicationPad1d,
   ReplicationPad2d,
+  ReplicationPad3d,
   ZeroPad1d,
   ZeroPad2d,
+  ZeroPad3d,
 } from "./padding.ts";
 export {
+  AdaptiveAvgPool1d,
   AdaptiveAvgPool2d,
+  AdaptiveAvgPool3d,
+  AdaptiveMaxPool1d,
   AdaptiveMaxPool2d,
-  adaptiveMaxPool2d,
+  AdaptiveMaxPool3d,
+  AdaptivePool,
   AvgPool1d,
-  avgPool1d,
   AvgPool2d,
+  AvgPool3d,
   MaxPool1d,
-  maxPool1d,
   MaxPool2d,
+  MaxPool3d,
+  Pool,
 } from "./pooling.ts";
 export { spectralNorm, type SpectralNormOptions, weightNorm, type WeightNormOptions } from "./reparametrize.ts";
 export { interpolate, type InterpolateOptions, PixelShuffle, PixelUnshuffle, Upsample } from "./resize.ts";

@@ -110,7 +110,7 @@ const runningKernels = memoize((key: string): MapKernel => {
   return updateKernel([blend(0), blend(1)]);
 });
 
-/** Options of {@link BatchNorm1d} and {@link BatchNorm2d}. */
+/** Options of {@link BatchNorm1d}, {@link BatchNorm2d} and {@link BatchNorm3d}. */
 export interface BatchNormLayerOptions extends LayerOptions {
   /** Added to the variance. Default 1e-5. */
   readonly eps?: number;
@@ -211,6 +211,14 @@ export class BatchNorm2d extends BatchNorm {
   /** Makes the layer for C = `features`. */
   constructor(features: number, options: BatchNormLayerOptions = {}) {
     super(features, [4], options);
+  }
+}
+
+/** Batch norm of [N, C, D, H, W]; see {@link batchNorm}. */
+export class BatchNorm3d extends BatchNorm {
+  /** Makes the layer for C = `features`. */
+  constructor(features: number, options: BatchNormLayerOptions = {}) {
+    super(features, [5], options);
   }
 }
 

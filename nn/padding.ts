@@ -113,6 +113,14 @@ export class ZeroPad2d extends Padding {
   }
 }
 
+/** Zeros around the last dims, of 3 dims: one number for all sides, or [left, right, top, bottom, front, back]. */
+export class ZeroPad3d extends Padding {
+  /** Makes the layer. */
+  constructor(padding: number | readonly number[]) {
+    super(padding, { dims: 3, mode: "constant" });
+  }
+}
+
 /** One value around the last dims, of 1 dim: one number for all sides, or [left, right]. */
 export class ConstantPad1d extends Padding {
   /** Makes the layer. */
@@ -126,6 +134,14 @@ export class ConstantPad2d extends Padding {
   /** Makes the layer. */
   constructor(padding: number | readonly number[], { value = 0 }: { readonly value?: number } = {}) {
     super(padding, { dims: 2, mode: "constant", value });
+  }
+}
+
+/** One value around the last dims, of 3 dims: one number for all sides, or [left, right, top, bottom, front, back]. */
+export class ConstantPad3d extends Padding {
+  /** Makes the layer. */
+  constructor(padding: number | readonly number[], { value = 0 }: { readonly value?: number } = {}) {
+    super(padding, { dims: 3, mode: "constant", value });
   }
 }
 
@@ -145,6 +161,14 @@ export class ReflectionPad2d extends Padding {
   }
 }
 
+/** The inside mirrored at the edges, of 3 dims: one number for all sides, or [left, right, top, bottom, front, back]. */
+export class ReflectionPad3d extends Padding {
+  /** Makes the layer. */
+  constructor(padding: number | readonly number[]) {
+    super(padding, { dims: 3, mode: "reflect" });
+  }
+}
+
 /** The edges repeated, of 1 dim: one number for all sides, or [left, right]. */
 export class ReplicationPad1d extends Padding {
   /** Makes the layer. */
@@ -158,5 +182,13 @@ export class ReplicationPad2d extends Padding {
   /** Makes the layer. */
   constructor(padding: number | readonly number[]) {
     super(padding, { dims: 2, mode: "replicate" });
+  }
+}
+
+/** The edges repeated, of 3 dims: one number for all sides, or [left, right, top, bottom, front, back]. */
+export class ReplicationPad3d extends Padding {
+  /** Makes the layer. */
+  constructor(padding: number | readonly number[]) {
+    super(padding, { dims: 3, mode: "replicate" });
   }
 }

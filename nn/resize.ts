@@ -5,6 +5,7 @@
  */
 import { tensor } from "../tensor/create.ts";
 import { ArgumentError, formatShapes, ShapeError } from "../tensor/errors.ts";
+import { mixAlong } from "../tensor/products.ts";
 import { tidy } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { Module } from "./module.ts";
@@ -15,8 +16,8 @@ export interface InterpolateOptions {
   readonly size?: number | readonly number[];
   /** How many times larger the output is: its sizes are rounded down. */
   readonly scaleFactor?: number | readonly number[];
-  /** "linear" is for one dim, "bilinear" for two. Default "nearest". */
-  readonly mode?: "nearest" | "linear" | "bilinear";
+  /** "linear" is for one dim, "bilinear" for two, "trilinear" for three. Default "nearest". */
+  readonly mode?: "nearest" | "linear" | "bilinear" | "trilinear";
   /** Whether the corners' centres, not their outer edges, lie on each other; not for "nearest". Default false. */
   readonly alignCorners?: boolean;
 }
@@ -24,7 +25,7 @@ export interface InterpolateOptions {
 /**
  * An image of another size.
  *
- * @param x [N, C, L] or [N, C, H, W].
+ * @param x [N, C, L], [N, C, H, W] or [N, C, D, H, W].
  * @throws ArgumentError unless one of size and scaleFactor is given, and a mode that fits; ShapeError for another number of dims.
  *
  * @example
@@ -38,17 +39,10 @@ export interface InterpolateOptions {
  */
 export function interpolate(x: Tensor, options: InterpolateOptions): Tensor {
   const { mode = "nearest", alignCorners = false } = options;
-  const dims = x.rank - 2;
-  if (dims !== 1 && dims !== 2) {
-    throw new ShapeError(`Cannot interpolate ${formatShapes([x.shape])}: [N, C, L] or [N, C, H, W] is needed`, {
-      op: "interpolate",
-      shapes: [x.shape],
-    });
-  }
-  if (mode !== "nearest" && mode !== (dims === 1 ? "linear" : "bilinear")) {
-    throw new ArgumentError(
-      `Cannot interpolate: mode "nearest" or "${dims === 1 ? "linear" : "bilinear"}" is needed, got ${JSON.stringify(mode)}`,
-    );
+  const linear = (["linear", "bilinear", "trilinear"] as const)[x.rank - 3];
+  if (linear === undefined) refuse("interpolate", x, "[N, C, ...] with one to three more dims is needed");
+  if (mode !== "nearest" && mode !== linear) {
+    throw new ArgumentError(`Cannot interpolate: mode "nearest" or "${linear}" is needed, got ${JSON.stringify(mode)}`);
   }
   const axes = axesOf(x.shape.slice(2), options);
   return tidy(() =>
@@ -59,8 +53,7 @@ export function interpolate(x: Tensor, options: InterpolateOptions): Tensor {
         return image.indexSelect(dim, tensor(positions, { device: x.device }));
       }
       const weights = blending(from, to, alignCorners ? (i) => to > 1 ? i * (from - 1) / (to - 1) : 0 : (i) => (i + 0.5) * step - 0.5);
-      const matrix = tensor(weights, { shape: [to, from], dtype: x.dtype, device: x.device });
-      return dim === x.rank - 1 ? image.matmul(matrix.mT) : matrix.matmul(image);
+      return mixAlong(image, weights, { dim, to });
     }, x.alias())
   );
 }

@@ -1,5 +1,5 @@
 /**
- * Operations of several tensors that layers are made of: products with a bias, convolution, pooling, normalisation.
+ * Operations of several tensors that layers are made of: products with a bias, convolution, normalisation. Pooling: `pooling.ts`.
  *
  * @module
  */
@@ -7,10 +7,11 @@ import { isFloat } from "./dtype.ts";
 import { ArgumentError, DTypeError, formatShapes, ShapeError } from "./errors.ts";
 import * as ops from "./ops/matmul.ts";
 import { pairLogSumExp as pairOp } from "./ops/pairs.ts";
+import * as shaping from "./ops/shape.ts";
 import * as rows from "./ops/softmax.ts";
 import { tidy } from "./scope.ts";
 import { normalizeDims, sizeOf } from "./shape.ts";
-import { tensor } from "./create.ts";
+import { stack } from "./create.ts";
 import { apply, type Dims, type Tensor } from "./tensor.ts";
 
 /**
@@ -50,7 +51,7 @@ export function linear(x: Tensor, weight: Tensor, { bias }: { readonly bias?: Te
 /** One number for every spatial dim, or one each. */
 export type PerDim = number | readonly number[];
 
-/** The geometry of {@link conv1d} and {@link conv2d}, in elements. */
+/** The geometry of {@link conv1d}, {@link conv2d} and {@link conv3d}, in elements. */
 export interface ConvOptions {
   /** [O], added to every output position. */
   readonly bias?: Tensor;
@@ -88,6 +89,27 @@ export function conv2d(x: Tensor, weight: Tensor, options: ConvOptions = {}): Te
   return conv(x, weight, options, 2);
 }
 
+/**
+ * Cross-correlation over three dims: one over two, of windows over the depth laid out as channels. Stores KD times x on the way.
+ *
+ * @param x [N, C, D, H, W].
+ * @param weight [O, C / groups, KD, KH, KW].
+ * @returns [N, O, OD, OH, OW] with OD = ⌊(D + 2 padding - dilation (KD - 1) - 1) / stride⌋ + 1.
+ * @throws ShapeError when sizes do not fit; ArgumentError for a geometry that is no whole number.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { conv3d, ones } from "./mod.ts";
+ *
+ * const y = conv3d(ones([1, 1, 2, 2, 2]), ones([1, 1, 2, 1, 1]));
+ * assertEquals(await y.toArray(), [[[[[2, 2], [2, 2]]]]]);
+ * ```
+ */
+export function conv3d(x: Tensor, weight: Tensor, options: ConvOptions = {}): Tensor {
+  return conv(x, weight, options, 3);
+}
+
 function conv(x: Tensor, weight: Tensor, options: ConvOptions, dims: number): Tensor {
   const { bias, groups = 1 } = options;
   const op = `conv${dims}d`;
@@ -104,10 +126,36 @@ function conv(x: Tensor, weight: Tensor, options: ConvOptions, dims: number): Te
     dilation: perDim(options.dilation ?? 1, dims, { op, name: "dilation", least: 1 }),
     groups,
   };
-  return apply(ops.conv, bias === undefined ? [x, weight] : [x, weight, bias], attributes)[0]!;
+  const inputs = bias === undefined ? [x, weight] : [x, weight, bias];
+  return dims === 3 ? convDepth(inputs, attributes) : apply(ops.conv, inputs, attributes)[0]!;
 }
 
-/** The geometry of {@link convTranspose1d} and {@link convTranspose2d}, in elements. */
+/** Inputs x, weight and perhaps a bias of three spatial dims: the images of one window over the depth are channels of one image. */
+function convDepth([x, weight, ...bias]: readonly Tensor[], attributes: ops.ConvAttributes): Tensor {
+  const shape = ops.conv.infer([x!, weight!, ...bias], attributes)[0]!.shape;
+  const [samples, filters, positions, ...pooled] = shape as [number, number, number, number, number];
+  const [, channels, , height, width] = x!.shape as [number, number, number, number, number];
+  const [, within, size, ...kernel] = weight!.shape as [number, number, number, number, number];
+  const [[step], [border], [spread]] = [attributes.stride, attributes.padding, attributes.dilation] as [[number], [number], [number]];
+  return tidy(() => {
+    const padded = x!.pad([0, 0, 0, 0, border, border]);
+    const windows = Array.from({ length: size }, (_, at) => {
+      const start = at * spread;
+      return padded.slice(2, { start, end: start + (positions - 1) * step + 1, step }).transpose(1, 2);
+    });
+    const images = stack(windows, { dim: 3 }).reshape([samples * positions, channels * size, height, width]);
+    const inputs = [images, weight!.reshape([filters, within * size, ...kernel]), ...bias];
+    const y = apply(ops.conv, inputs, overPlane(attributes))[0]!;
+    return y.reshape([samples, positions, filters, ...pooled]).transpose(1, 2);
+  });
+}
+
+/** The geometry of three spatial dims without the first. */
+function overPlane({ stride, padding, dilation, groups }: ops.ConvAttributes): ops.ConvAttributes {
+  return { stride: stride.slice(1), padding: padding.slice(1), dilation: dilation.slice(1), groups };
+}
+
+/** The geometry of {@link convTranspose1d}, {@link convTranspose2d} and {@link convTranspose3d}, in elements. */
 export interface ConvTransposeOptions extends ConvOptions {
   /** Added to one side of the output, below the stride: which of the sizes that the convolution maps to the input's is meant. Default 0. */
   readonly outputPadding?: PerDim;
@@ -143,6 +191,18 @@ export function convTranspose1d(x: Tensor, weight: Tensor, options: ConvTranspos
  */
 export function convTranspose2d(x: Tensor, weight: Tensor, options: ConvTransposeOptions = {}): Tensor {
   return convTranspose(x, weight, options, 2);
+}
+
+/**
+ * Transposed convolution over three dims: what conv3d of the same geometry does to a gradient.
+ *
+ * @param x [N, C, D, H, W].
+ * @param weight [C, O / groups, KD, KH, KW].
+ * @returns [N, O, OD, OH, OW] with OD = (D - 1) stride - 2 padding + dilation (KD - 1) + outputPadding + 1.
+ * @throws ShapeError, DTypeError when tensors do not fit; ArgumentError for a geometry that is no whole number.
+ */
+export function convTranspose3d(x: Tensor, weight: Tensor, options: ConvTransposeOptions = {}): Tensor {
+  return convTranspose(x, weight, options, 3);
 }
 
 function convTranspose(x: Tensor, weight: Tensor, options: ConvTransposeOptions, dims: number): Tensor {
@@ -185,100 +245,29 @@ function convTranspose(x: Tensor, weight: Tensor, options: ConvTransposeOptions,
     );
   }
   return tidy(() => {
-    const y = apply(ops.convInput, [x, weight], { stride, padding, dilation, groups, shape: [x.shape[0]!, channels, ...spatial] })[0]!;
+    const attributes = { stride, padding, dilation, groups, shape: [x.shape[0]!, channels, ...spatial] };
+    const y = dims === 3 ? convTransposeDepth(x, weight, attributes) : apply(ops.convInput, [x, weight], attributes)[0]!;
     return bias === undefined ? y : y.add(bias.reshape([channels, ...spatial.map(() => 1)]));
   });
 }
 
-/** The geometry of pooling, in elements. */
-export interface PoolOptions {
-  /** Default: the window's size. */
-  readonly stride?: PerDim;
-  /** At most half the window. Default 0. */
-  readonly padding?: PerDim;
-  /** Round the number of windows up. Default false. */
-  readonly ceilMode?: boolean;
-}
-
-/** Options of {@link maxPool2d}. */
-export interface MaxPoolOptions extends PoolOptions {
-  /** The distance between window elements. Default 1. */
-  readonly dilation?: PerDim;
-}
-
-/** Options of {@link avgPool2d}. */
-export interface AvgPoolOptions extends PoolOptions {
-  /** Whether padding counts in the divisor. Default true. */
-  readonly countIncludePad?: boolean;
-}
-
-/**
- * The greatest value in each window of `size`.
- *
- * @param x [N, C, H, W].
- * @throws ShapeError when no window fits; ArgumentError for padding above half the window.
- */
-export function maxPool2d(x: Tensor, size: PerDim, options: MaxPoolOptions = {}): Tensor {
-  const attributes = poolAttributes("maxPool2d", size, options);
-  const dilation = perDim(options.dilation ?? 1, 2, { op: "maxPool2d", name: "dilation", least: 1 });
-  const [values, positions] = apply(ops.maxPool, [x], { ...attributes, dilation, countPadding: false });
-  positions!.dispose();
-  return values!;
-}
-
-/**
- * The mean of each window of `size`.
- *
- * @param x [N, C, H, W].
- * @throws ShapeError when no window fits; ArgumentError for padding above half the window.
- */
-export function avgPool2d(x: Tensor, size: PerDim, options: AvgPoolOptions = {}): Tensor {
-  const attributes = poolAttributes("avgPool2d", size, options);
-  return apply(ops.avgPool, [x], { ...attributes, dilation: [1, 1], countPadding: options.countIncludePad ?? true })[0]!;
-}
-
-function poolAttributes(op: string, size: PerDim, options: PoolOptions): Omit<ops.PoolAttributes, "dilation" | "countPadding"> {
-  const window = perDim(size, 2, { op, name: "size", least: 1 });
-  const padding = perDim(options.padding ?? 0, 2, { op, name: "padding", least: 0 });
-  if (padding.some((pad, dim) => pad > window[dim]! / 2)) {
-    throw new ArgumentError(
-      `Cannot ${op}: padding of at most half the window [${window.join(", ")}] is needed, got [${padding.join(", ")}]`,
-    );
-  }
-  const stride = options.stride === undefined ? window : perDim(options.stride, 2, { op, name: "stride", least: 1 });
-  return { size: window, stride, padding, ceil: options.ceilMode ?? false };
-}
-
-/**
- * Means over windows chosen so that the output has the given size: output i covers ⌊i H / OH⌋ … ⌈(i + 1) H / OH⌉. Written as two matrix
- * products, since windows differ in size where H is no multiple of OH.
- *
- * @param x [N, C, H, W].
- * @param size The output's [OH, OW], or one number for both.
- */
-export function adaptiveAvgPool2d(x: Tensor, size: PerDim): Tensor {
-  const [height, width] = perDim(size, 2, { op: "adaptiveAvgPool2d", name: "size", least: 1 }) as [number, number];
-  if (x.rank !== 4) {
-    throw new ShapeError(`Cannot adaptiveAvgPool2d ${formatShapes([x.shape])}: [N, C, H, W] is needed`, {
-      op: "adaptiveAvgPool2d",
-      shapes: [x.shape],
-    });
-  }
-  const [, , fromHeight, fromWidth] = x.shape as [number, number, number, number];
-  if (height === 1 && width === 1) return x.mean([2, 3], { keepDim: true });
-  if (fromHeight % height === 0 && fromWidth % width === 0) return avgPool2d(x, [fromHeight / height, fromWidth / width]);
-  return tidy(() => averaging(x, fromHeight, height).matmul(x).matmul(averaging(x, fromWidth, width).mT));
-}
-
-/** The [to, from] matrix that averages `from` positions into `to`. */
-function averaging(like: Tensor, from: number, to: number): Tensor {
-  const values = new Float64Array(to * from);
-  for (let i = 0; i < to; i++) {
-    const start = Math.floor((i * from) / to);
-    const end = Math.ceil(((i + 1) * from) / to);
-    values.fill(1 / (end - start), i * from + start, i * from + end);
-  }
-  return tensor(values, { shape: [to, from], dtype: like.dtype, device: like.device });
+/** One transposed convolution over two dims gives an image per step of the kernel's depth; they are added where they lie in the output. */
+function convTransposeDepth(x: Tensor, weight: Tensor, { shape, ...attributes }: ops.ConvGradientAttributes): Tensor {
+  const [samples, filters, positions, ...plane] = shape as [number, number, number, number, number];
+  const [, channels, depth, height, width] = x.shape as [number, number, number, number, number];
+  const [, within, size, ...kernel] = weight.shape as [number, number, number, number, number];
+  const [[step], [border], [spread]] = [attributes.stride, attributes.padding, attributes.dilation] as [[number], [number], [number]];
+  const images = x.transpose(1, 2).reshape([samples * depth, channels, height, width]);
+  const folded = weight.reshape([channels, within * size, ...kernel]);
+  const y = apply(ops.convInput, [images, folded], { ...overPlane(attributes), shape: [samples * depth, filters * size, ...plane] })[0]!;
+  const steps = y.reshape([samples, depth, filters, size, ...plane]).permute([3, 0, 2, 1, 4, 5]);
+  // Room for the padding, which is cut off, and for what no window reaches.
+  const room = [samples, filters, positions + 2 * border, ...plane];
+  const placed = Array.from({ length: size }, (_, at) => {
+    const places = { starts: [0, 0, at * spread, 0, 0], steps: [1, 1, step, 1, 1], sizes: [samples, filters, depth, ...plane] };
+    return apply(shaping.place, [steps.select(0, at)], { ...places, shape: room, value: 0 })[0]!;
+  });
+  return placed.reduce((sum, part) => sum.add(part)).narrow(2, { start: border, length: positions });
 }
 
 /** Options of {@link normalize}. */

@@ -4,8 +4,9 @@
  * @module
  */
 import { ArgumentError, formatShapes, ShapeError } from "./errors.ts";
+import { tensor } from "./create.ts";
 import { tidy } from "./scope.ts";
-import { broadcastShapes, normalizeDim } from "./shape.ts";
+import { broadcastShapes, normalizeDim, sizeOf } from "./shape.ts";
 import type { Dims, KeepDimOptions, Tensor } from "./tensor.ts";
 
 /** Internal: see {@link Tensor.outer}. */
@@ -148,6 +149,15 @@ export function tensordot(
     const y = b.permute([...theirs, ...columns]).reshape([inner, product(columns.map((dim) => b.shape[dim]!))]);
     return x.matmul(y).reshape(shape);
   });
+}
+
+/** Internal: what stands along a dim multiplied by the [to, size] matrix of the given numbers, row by row. */
+export function mixAlong(x: Tensor, weights: Float64Array, { dim, to }: { readonly dim: number; readonly to: number }): Tensor {
+  const size = x.shape[dim]!;
+  const matrix = tensor(weights, { shape: [to, size], dtype: x.dtype, device: x.device });
+  if (dim === x.rank - 1) return x.matmul(matrix.mT);
+  const [lead, rest] = [x.shape.slice(0, dim), x.shape.slice(dim + 1)];
+  return matrix.matmul(x.reshape([...lead, size, sizeOf(rest)])).reshape([...lead, to, ...rest]);
 }
 
 function refuse(op: string, tensors: readonly Tensor[], need: string): ShapeError {

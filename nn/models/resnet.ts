@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { adaptiveAvgPool2d, maxPool2d } from "../../tensor/functions.ts";
+import { adaptiveAvgPool2d, maxPool2d } from "../../tensor/pooling.ts";
 import { tidy } from "../../tensor/scope.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { Sequential } from "../container.ts";

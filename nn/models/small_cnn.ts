@@ -6,7 +6,7 @@
 import { ArgumentError } from "../../tensor/errors.ts";
 import { tidy } from "../../tensor/scope.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import { maxPool2d } from "../../tensor/functions.ts";
+import { maxPool2d } from "../../tensor/pooling.ts";
 import { Conv2d } from "../conv.ts";
 import { Linear } from "../linear.ts";
 import { Module } from "../module.ts";

@@ -204,7 +204,8 @@ function poolKernel(mode: PoolKernel["mode"], direction: PoolKernel["direction"]
   return { kind: "pool", key, mode, direction, size, stride, padding, dilation, countPadding };
 }
 
-function pooledShape(x: Meta, attributes: PoolAttributes, op: string): number[] {
+/** The shape of what pooling gives, over as many spatial dims as windows have. */
+export function pooledShape(x: Meta, attributes: PoolAttributes, op: string): number[] {
   const { size, stride, padding, dilation, ceil } = attributes;
   const sizes = x.shape.slice(2).map((length, dim) => {
     const span = length + 2 * padding[dim]! - dilation[dim]! * (size[dim]! - 1) - 1;
@@ -213,9 +214,10 @@ function pooledShape(x: Meta, attributes: PoolAttributes, op: string): number[] 
     if (ceil && (positions - 1) * stride[dim]! >= length + padding[dim]!) positions--;
     return positions;
   });
-  if (x.shape.length !== 4 || !isFloat(x.dtype) || sizes.some((n) => n < 1)) {
+  if (x.shape.length !== size.length + 2 || !isFloat(x.dtype) || sizes.some((n) => n < 1)) {
+    const spatial = ["D", "H", "W"].slice(-size.length).join(", ");
     throw new ShapeError(
-      `Cannot ${op} ${formatShapes([x.shape])}: a floating [N, C, H, W] with room for a window of [${
+      `Cannot ${op} ${formatShapes([x.shape])}: a floating [N, C, ${size.length === 1 ? "L" : spatial}] with room for a window of [${
         size.join(", ")
       }] is needed, got ${x.dtype}`,
       { op, shapes: [x.shape] },
@@ -243,8 +245,10 @@ const maxPoolBackward: KernelOp<PoolGradientAttributes> = {
   name: "maxPool2dBackward",
   saves: { inputs: [1] },
   vjp: ({ dy, x }) => {
-    const planes = x(1).shape.slice(0, 2);
-    return [dy.reshape([...planes, -1]).gather(2, x(1).reshape([...planes, -1])).reshape(x(1).shape), null];
+    const [images, channels, height, width] = dy.shape as [number, number, number, number];
+    const [, , rows, columns] = x(1).shape as [number, number, number, number];
+    const positions = x(1).reshape([images, channels, rows * columns]);
+    return [dy.reshape([images, channels, height * width]).gather(2, positions).reshape(x(1).shape), null];
   },
   infer: ([dy], { shape }) => [{ dtype: dy!.dtype, shape }],
   launch: (inputs, outputs, attributes) => ({ kernel: poolKernel("max", "backward", inputs[0]!.dtype, attributes), inputs, outputs }),

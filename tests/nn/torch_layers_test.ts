@@ -1,7 +1,8 @@
 import { assertAlmostEquals, assertEquals } from "@std/assert";
 import * as nn from "../../nn/mod.ts";
 import { type DType, scope, type Tensor, tensor } from "../../tensor/mod.ts";
-import cases from "./fixtures/layers.json" with { type: "json" };
+import breadth from "./fixtures/breadth.json" with { type: "json" };
+import everyday from "./fixtures/layers.json" with { type: "json" };
 
 interface Stored {
   readonly shape: readonly number[];
@@ -108,6 +109,43 @@ const layers: Readonly<Record<string, () => Made>> = {
   "spectralNorm eval": () => plain(nn.spectralNorm(new nn.Conv1d(4, 2, { ...double, kernelSize: 3 }))),
 };
 
+const volumes: Readonly<Record<string, () => Made>> = {
+  Conv3d: () =>
+    plain(new nn.Conv3d(4, 2, { ...double, kernelSize: [2, 3, 2], stride: [1, 2, 1], padding: [1, 1, 0], dilation: [2, 1, 1] })),
+  "Conv3d groups": () => plain(new nn.Conv3d(4, 4, { ...double, kernelSize: 2, groups: 2, bias: false })),
+  ConvTranspose3d: () =>
+    plain(
+      new nn.ConvTranspose3d(4, 2, {
+        ...double,
+        kernelSize: [2, 1, 2],
+        stride: [2, 1, 2],
+        padding: [1, 0, 1],
+        outputPadding: [1, 0, 0],
+      }),
+    ),
+  "ConvTranspose3d groups": () =>
+    plain(new nn.ConvTranspose3d(4, 4, { ...double, kernelSize: 2, dilation: [2, 1, 1], groups: 2, bias: false })),
+  MaxPool3d: () => plain(new nn.MaxPool3d(2)),
+  "MaxPool3d ceil": () =>
+    plain(new nn.MaxPool3d([2, 3, 2], { stride: [2, 2, 1], padding: [1, 1, 0], dilation: [1, 1, 2], ceilMode: true })),
+  AvgPool3d: () => plain(new nn.AvgPool3d([2, 3, 2], { stride: [2, 2, 1], padding: [1, 1, 0], ceilMode: true })),
+  "AvgPool3d image": () => plain(new nn.AvgPool3d(2, { stride: 2, padding: 1, countIncludePad: false, ceilMode: true })),
+  AdaptiveAvgPool1d: () => plain(new nn.AdaptiveAvgPool1d(3)),
+  AdaptiveAvgPool2d: () => plain(new nn.AdaptiveAvgPool2d([null, 4])),
+  AdaptiveAvgPool3d: () => plain(new nn.AdaptiveAvgPool3d([2, 3, 1])),
+  AdaptiveMaxPool1d: () => plain(new nn.AdaptiveMaxPool1d(3)),
+  "AdaptiveMaxPool2d ties": () => plain(new nn.AdaptiveMaxPool2d([3, 2])),
+  AdaptiveMaxPool3d: () => plain(new nn.AdaptiveMaxPool3d([3, null, 2])),
+  BatchNorm3d: () => plain(new nn.BatchNorm3d(4, double)),
+  InstanceNorm3d: () => plain(new nn.InstanceNorm3d(4, { ...double, affine: true })),
+  "Upsample volume": () => plain(new nn.Upsample({ scaleFactor: [2, 1, 1.5] })),
+  "Upsample trilinear": () => plain(new nn.Upsample({ size: [2, 5, 4], mode: "trilinear" })),
+  "Upsample trilinear corners": () => plain(new nn.Upsample({ scaleFactor: 2, mode: "trilinear", alignCorners: true })),
+  ConstantPad3d: () => plain(new nn.ConstantPad3d([1, 0, 2, 0, 0, 1], { value: 0.5 })),
+  ReflectionPad3d: () => plain(new nn.ReflectionPad3d([1, 0, 2, 0, 0, 1])),
+  ReplicationPad3d: () => plain(new nn.ReplicationPad3d([1, 0, 2, 0, 0, 1])),
+};
+
 function flat({ output, hidden, ...rest }: nn.RecurrentResult & { readonly cell?: Tensor }): Tensor[] {
   return [output, hidden, ...(rest.cell === undefined ? [] : [rest.cell])];
 }
@@ -182,10 +220,15 @@ async function assertNear(got: Tensor, expected: Stored, what: string): Promise<
   expected.values.forEach((value, i) => assertAlmostEquals(values[i]!, value, 1e-7 * Math.max(1, Math.abs(value)), `${what} [${i}]`));
 }
 
-for (const { name, training, state, after, inputs, outputs, weights, inputGradients, gradients } of cases as unknown as Case[]) {
+for (
+  const { name, training, state, after, inputs, outputs, weights, inputGradients, gradients } of [
+    ...everyday,
+    ...breadth,
+  ] as unknown as Case[]
+) {
   Deno.test(`${name} gives PyTorch's outputs, gradients and state from PyTorch's state`, async () => {
     using _ = scope();
-    const { module, run } = (layers[name] ?? sequences[name])!();
+    const { module, run } = (layers[name] ?? volumes[name] ?? sequences[name])!();
     module.train(training);
     module.loadStateDict(Object.fromEntries(Object.entries(state).map(([key, stored]) => [key, build(stored)])));
     const leaves = inputs.map((stored) => stored.dtype === "float64" ? build(stored).requiresGrad_() : build(stored));

@@ -8,6 +8,7 @@ import type * as functions from "../../tensor/functions.ts";
 import type * as losses from "../../losses/mod.ts";
 import type { Sorted, Tensor } from "../../tensor/mod.ts";
 import type * as activations from "../../tensor/activations.ts";
+import type * as pooling from "../../tensor/pooling.ts";
 import type * as activation from "../../tensor/ops/activation.ts";
 import type * as arithmetic from "../../tensor/ops/arithmetic.ts";
 import type * as binary from "../../tensor/ops/binary.ts";
@@ -87,6 +88,7 @@ export type SampleName =
   | OpName
   | MethodName
   | TensorFunctionsOf<typeof functions>
+  | TensorFunctionsOf<typeof pooling>
   | TensorFunctionsOf<typeof activations>
   | BreadthFunction
   | TensorFunctionsOf<typeof losses>

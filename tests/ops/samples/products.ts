@@ -4,19 +4,31 @@
  * @module
  */
 import {
+  adaptiveAvgPool1d,
   adaptiveAvgPool2d,
+  adaptiveAvgPool3d,
+  adaptiveMaxPool1d,
+  adaptiveMaxPool2d,
+  adaptiveMaxPool3d,
+  avgPool1d,
   avgPool2d,
+  avgPool3d,
   conv1d,
   conv2d,
+  conv3d,
   type ConvOptions,
   convTranspose1d,
   convTranspose2d,
+  convTranspose3d,
   linear,
+  maxPool1d,
   maxPool2d,
+  maxPool3d,
   pairLogSumExp,
   type Tensor,
 } from "../../../tensor/mod.ts";
 import type * as functions from "../../../tensor/functions.ts";
+import type * as pooling from "../../../tensor/pooling.ts";
 import type * as products from "../../../tensor/ops/matmul.ts";
 import type * as pairs from "../../../tensor/ops/pairs.ts";
 import { type OpsOf, real, type Sample, type Samples, type TensorFunctionsOf, whole } from "../sample.ts";
@@ -58,6 +70,7 @@ const maxPools: Sample[] = [
   { inputs: [real([2, 1, 5, 6])], run: (x) => maxPool2d(x, 3, { stride: 2, padding: 1 }) },
   { inputs: [real([1, 1, 5, 5])], run: (x) => maxPool2d(x, 2, { ceilMode: true }) },
   { inputs: [real([1, 1, 5, 5])], run: (x) => maxPool2d(x, [2, 3], { stride: [1, 2], dilation: [2, 1] }) },
+  { inputs: [real([0, 1, 4, 4])], run: (x) => maxPool2d(x, 2) },
 ];
 
 const avgPools: Sample[] = [
@@ -118,7 +131,7 @@ export const pairSamples: Samples<OpsOf<typeof pairs>> = {
   ],
 };
 
-export const functionSamples: Samples<TensorFunctionsOf<typeof functions>> = {
+export const functionSamples: Samples<TensorFunctionsOf<typeof functions> | TensorFunctionsOf<typeof pooling>> = {
   linear: linears,
   conv1d: [
     { inputs: [real([2, 2, 5]), real([3, 2, 3], { seed: 1 })], run: (x, weight) => conv1d(x, weight!, { padding: 1 }) },
@@ -136,12 +149,66 @@ export const functionSamples: Samples<TensorFunctionsOf<typeof functions>> = {
     },
   ],
   convTranspose2d: transposed,
+  conv3d: [
+    {
+      inputs: [real([1, 2, 3, 3, 2]), real([2, 2, 2, 2, 2], { seed: 1 }), real([2], { seed: 2 })],
+      run: (x, weight, bias) => conv3d(x, weight!, { bias: bias!, padding: 1, stride: [2, 1, 2] }),
+    },
+    {
+      inputs: [real([2, 2, 4, 2, 3]), real([2, 1, 2, 1, 2], { seed: 1 })],
+      run: (x, weight) => conv3d(x, weight!, { dilation: [3, 1, 2], groups: 2 }),
+    },
+    { inputs: [real([0, 1, 2, 2, 2]), real([1, 1, 1, 2, 2], { seed: 1 })], run: (x, weight) => conv3d(x, weight!) },
+  ],
+  convTranspose3d: [
+    {
+      inputs: [real([1, 2, 2, 2, 2]), real([2, 1, 3, 2, 1], { seed: 1 }), real([1], { seed: 2 })],
+      run: (x, weight, bias) =>
+        convTranspose3d(x, weight!, { bias: bias!, stride: [2, 1, 2], padding: [1, 0, 0], outputPadding: [1, 0, 1] }),
+    },
+    {
+      inputs: [real([2, 2, 2, 1, 2]), real([2, 1, 2, 2, 2], { seed: 1 })],
+      run: (x, weight) => convTranspose3d(x, weight!, { dilation: [2, 1, 1], groups: 2 }),
+    },
+  ],
+  maxPool1d: [{ inputs: [real([2, 2, 7])], run: (x) => maxPool1d(x, 3, { stride: 2, padding: 1 }) }],
   maxPool2d: maxPools,
+  maxPool3d: [
+    { inputs: [real([1, 2, 4, 4, 2])], run: (x) => maxPool3d(x, 2) },
+    {
+      inputs: [real([2, 1, 4, 3, 5])],
+      run: (x) => maxPool3d(x, [2, 2, 3], { stride: [1, 2, 2], padding: [1, 0, 1], dilation: [2, 1, 1], ceilMode: true }),
+    },
+    { inputs: [real([0, 1, 2, 2, 2])], run: (x) => maxPool3d(x, 2) },
+  ],
+  avgPool1d: [{ inputs: [real([2, 2, 7])], run: (x) => avgPool1d(x, 3, { stride: 2, padding: 1 }) }],
   avgPool2d: avgPools,
+  avgPool3d: [
+    { inputs: [real([1, 2, 4, 4, 2])], run: (x) => avgPool3d(x, 2) },
+    {
+      inputs: [real([2, 1, 4, 3, 5])],
+      run: (x) => avgPool3d(x, [2, 2, 3], { stride: [1, 2, 2], padding: [1, 0, 1], countIncludePad: false, ceilMode: true }),
+    },
+  ],
   adaptiveAvgPool2d: [
     { inputs: [real([1, 2, 4, 4])], run: (x) => adaptiveAvgPool2d(x, 1) },
     { inputs: [real([1, 2, 4, 6])], run: (x) => adaptiveAvgPool2d(x, [2, 3]) },
     { inputs: [real([1, 1, 5, 4])], run: (x: Tensor) => adaptiveAvgPool2d(x, [3, 3]) },
+    { inputs: [real([1, 1, 5, 3])], run: (x: Tensor) => adaptiveAvgPool2d(x, [3, null]) },
+  ],
+  adaptiveAvgPool1d: [{ inputs: [real([2, 1, 7])], run: (x) => adaptiveAvgPool1d(x, 3) }],
+  adaptiveAvgPool3d: [
+    { inputs: [real([1, 2, 4, 2, 3])], run: (x) => adaptiveAvgPool3d(x, [2, 1, 3]) },
+    { inputs: [real([1, 2, 4, 3, 5])], run: (x) => adaptiveAvgPool3d(x, [3, 2, 4]) },
+  ],
+  adaptiveMaxPool1d: [{ inputs: [real([2, 1, 7])], run: (x) => adaptiveMaxPool1d(x, 3) }],
+  adaptiveMaxPool2d: [
+    { inputs: [real([1, 2, 4, 6])], run: (x) => adaptiveMaxPool2d(x, [2, 3]) },
+    { inputs: [real([1, 1, 5, 4])], run: (x) => adaptiveMaxPool2d(x, [3, null]) },
+  ],
+  adaptiveMaxPool3d: [
+    { inputs: [real([1, 2, 4, 2, 3])], run: (x) => adaptiveMaxPool3d(x, [2, 1, 3]) },
+    { inputs: [real([1, 1, 4, 3, 5])], run: (x) => adaptiveMaxPool3d(x, [3, 2, 4]) },
   ],
   normalize: rowSamples.normalize,
   pairLogSumExp: pairSamples.pairLogSumExp,

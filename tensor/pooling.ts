@@ -1,0 +1,254 @@
+/**
+ * Pooling over one, two and three dims. The kernels know two: a dim of size 1 stands before the one, and the first of three is pooled
+ * after the others, which gives the same maxima and the same means.
+ *
+ * @module
+ */
+import { tensor } from "./create.ts";
+import { ArgumentError, formatShapes, ShapeError } from "./errors.ts";
+import { type PerDim, perDim } from "./functions.ts";
+import * as ops from "./ops/matmul.ts";
+import { mixAlong } from "./products.ts";
+import { tidy } from "./scope.ts";
+import { apply, type Tensor } from "./tensor.ts";
+
+/** The geometry of pooling, in elements. */
+export interface PoolOptions {
+  /** Default: the window's size. */
+  readonly stride?: PerDim;
+  /** At most half the window. Default 0. */
+  readonly padding?: PerDim;
+  /** Round the number of windows up. Default false. */
+  readonly ceilMode?: boolean;
+}
+
+/** Options of {@link maxPool1d}, {@link maxPool2d} and {@link maxPool3d}. */
+export interface MaxPoolOptions extends PoolOptions {
+  /** The distance between window elements. Default 1. */
+  readonly dilation?: PerDim;
+}
+
+/** Options of {@link avgPool1d}, {@link avgPool2d} and {@link avgPool3d}. */
+export interface AvgPoolOptions extends PoolOptions {
+  /** Whether padding counts in the divisor. Default true. */
+  readonly countIncludePad?: boolean;
+}
+
+/**
+ * The greatest value in each window of `size` over one dim.
+ *
+ * @param x [N, C, L].
+ * @throws ShapeError when no window fits; ArgumentError for padding above half the window.
+ */
+export function maxPool1d(x: Tensor, size: PerDim, options: MaxPoolOptions = {}): Tensor {
+  return pool("max", x, size, { ...options, dims: 1 });
+}
+
+/**
+ * The greatest value in each window of `size`.
+ *
+ * @param x [N, C, H, W].
+ * @throws ShapeError when no window fits; ArgumentError for padding above half the window.
+ */
+export function maxPool2d(x: Tensor, size: PerDim, options: MaxPoolOptions = {}): Tensor {
+  return pool("max", x, size, { ...options, dims: 2 });
+}
+
+/**
+ * The greatest value in each window of `size` over three dims.
+ *
+ * @param x [N, C, D, H, W].
+ * @throws ShapeError when no window fits; ArgumentError for padding above half the window.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { arange, maxPool3d } from "./mod.ts";
+ *
+ * assertEquals(await maxPool3d(arange(8).reshape([1, 1, 2, 2, 2]), 2).toArray(), [[[[[7]]]]]);
+ * ```
+ */
+export function maxPool3d(x: Tensor, size: PerDim, options: MaxPoolOptions = {}): Tensor {
+  return pool("max", x, size, { ...options, dims: 3 });
+}
+
+/**
+ * The mean of each window of `size` over one dim.
+ *
+ * @param x [N, C, L].
+ * @throws ShapeError when no window fits; ArgumentError for padding above half the window.
+ */
+export function avgPool1d(x: Tensor, size: PerDim, options: AvgPoolOptions = {}): Tensor {
+  return pool("average", x, size, { ...options, dims: 1 });
+}
+
+/**
+ * The mean of each window of `size`.
+ *
+ * @param x [N, C, H, W].
+ * @throws ShapeError when no window fits; ArgumentError for padding above half the window.
+ */
+export function avgPool2d(x: Tensor, size: PerDim, options: AvgPoolOptions = {}): Tensor {
+  return pool("average", x, size, { ...options, dims: 2 });
+}
+
+/**
+ * The mean of each window of `size` over three dims.
+ *
+ * @param x [N, C, D, H, W].
+ * @throws ShapeError when no window fits; ArgumentError for padding above half the window.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { arange, avgPool3d } from "./mod.ts";
+ *
+ * assertEquals(await avgPool3d(arange(8).reshape([1, 1, 2, 2, 2]), 2).toArray(), [[[[[3.5]]]]]);
+ * ```
+ */
+export function avgPool3d(x: Tensor, size: PerDim, options: AvgPoolOptions = {}): Tensor {
+  return pool("average", x, size, { ...options, dims: 3 });
+}
+
+type Mode = "max" | "average";
+
+interface AnyPoolOptions extends MaxPoolOptions, AvgPoolOptions {
+  readonly dims: number;
+}
+
+function pool(mode: Mode, x: Tensor, size: PerDim, { dims, ...options }: AnyPoolOptions): Tensor {
+  const op = `${mode === "max" ? "max" : "avg"}Pool${dims}d`;
+  const window = perDim(size, dims, { op, name: "size", least: 1 });
+  const padding = perDim(options.padding ?? 0, dims, { op, name: "padding", least: 0 });
+  if (padding.some((pad, dim) => pad > window[dim]! / 2)) {
+    throw new ArgumentError(
+      `Cannot ${op}: padding of at most half the window [${window.join(", ")}] is needed, got [${padding.join(", ")}]`,
+    );
+  }
+  const attributes: ops.PoolAttributes = {
+    size: window,
+    stride: options.stride === undefined ? window : perDim(options.stride, dims, { op, name: "stride", least: 1 }),
+    padding,
+    dilation: perDim(options.dilation ?? 1, dims, { op, name: "dilation", least: 1 }),
+    ceil: options.ceilMode ?? false,
+    countPadding: mode === "average" && (options.countIncludePad ?? true),
+  };
+  if (dims === 2) return poolPlanes(mode, x, attributes);
+  const shape = ops.pooledShape(x, attributes, op);
+  return tidy(() => {
+    if (dims === 1) return poolPlanes(mode, x.unsqueeze(2), geometryOf(attributes, ["new", 0])).squeeze(2);
+    const [samples, channels, depth, height, width] = x.shape as [number, number, number, number, number];
+    const images = x.reshape([samples, channels * depth, height, width]);
+    const planes = poolPlanes(mode, images, geometryOf(attributes, [1, 2]));
+    const columns = planes.reshape([samples, channels, depth, shape[3]! * shape[4]!]);
+    return poolPlanes(mode, columns, geometryOf(attributes, [0, "new"])).reshape(shape);
+  });
+}
+
+/** Two dims of a geometry, where "new" is one that windows do not reach across. */
+function geometryOf({ size, stride, padding, dilation, ...rest }: ops.PoolAttributes, dims: readonly (number | "new")[]) {
+  const pick = (values: readonly number[], missing: number) => dims.map((dim) => dim === "new" ? missing : values[dim]!);
+  return { ...rest, size: pick(size, 1), stride: pick(stride, 1), padding: pick(padding, 0), dilation: pick(dilation, 1) };
+}
+
+function poolPlanes(mode: Mode, x: Tensor, attributes: ops.PoolAttributes): Tensor {
+  if (mode === "average") return apply(ops.avgPool, [x], attributes)[0]!;
+  const [values, positions] = apply(ops.maxPool, [x], attributes);
+  positions!.dispose();
+  return values!;
+}
+
+/** The output's size of adaptive pooling: one number for every spatial dim, or one each, where null keeps the input's. */
+export type AdaptiveSize = number | readonly (number | null)[];
+
+/** Means over windows chosen so that the output [N, C, L'] of an input [N, C, L] has the given size; see {@link adaptiveAvgPool2d}. */
+export function adaptiveAvgPool1d(x: Tensor, size: AdaptiveSize): Tensor {
+  return adaptive("average", x, size, 1);
+}
+
+/**
+ * Means over windows chosen so that the output has the given size: output i covers ⌊i H / OH⌋ … ⌈(i + 1) H / OH⌉. Written as matrix
+ * products where windows differ in size, since H is no multiple of OH.
+ *
+ * @param x [N, C, H, W].
+ * @param size The output's [OH, OW], or one number for both.
+ * @throws ShapeError unless x is 4-d with elements; ArgumentError for a size that is no whole number from 1.
+ */
+export function adaptiveAvgPool2d(x: Tensor, size: AdaptiveSize): Tensor {
+  return adaptive("average", x, size, 2);
+}
+
+/** Means over windows chosen so that the output of an input [N, C, D, H, W] has the given size; see {@link adaptiveAvgPool2d}. */
+export function adaptiveAvgPool3d(x: Tensor, size: AdaptiveSize): Tensor {
+  return adaptive("average", x, size, 3);
+}
+
+/** The greatest values of windows chosen so that the output [N, C, L'] of an input [N, C, L] has the given size; see {@link adaptiveMaxPool2d}. */
+export function adaptiveMaxPool1d(x: Tensor, size: AdaptiveSize): Tensor {
+  return adaptive("max", x, size, 1);
+}
+
+/**
+ * The greatest values of windows chosen so that the output has the given size: output i covers ⌊i H / OH⌋ … ⌈(i + 1) H / OH⌉. Of equal
+ * values the first has the gradient.
+ *
+ * @param x [N, C, H, W].
+ * @param size The output's [OH, OW], or one number for both.
+ * @throws ShapeError unless x is 4-d with elements; ArgumentError for a size that is no whole number from 1.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { adaptiveMaxPool2d, arange } from "./mod.ts";
+ *
+ * const x = arange(9).reshape([1, 1, 3, 3]);
+ * assertEquals(await adaptiveMaxPool2d(x, [2, 1]).toArray(), [[[[5], [8]]]]);
+ * ```
+ */
+export function adaptiveMaxPool2d(x: Tensor, size: AdaptiveSize): Tensor {
+  return adaptive("max", x, size, 2);
+}
+
+/** The greatest values of windows chosen so that the output of an input [N, C, D, H, W] has the given size; see {@link adaptiveMaxPool2d}. */
+export function adaptiveMaxPool3d(x: Tensor, size: AdaptiveSize): Tensor {
+  return adaptive("max", x, size, 3);
+}
+
+function adaptive(mode: Mode, x: Tensor, size: AdaptiveSize, dims: number): Tensor {
+  const op = `adaptive${mode === "max" ? "Max" : "Avg"}Pool${dims}d`;
+  const from = x.shape.slice(2);
+  if (x.rank !== dims + 2 || from.includes(0)) {
+    const spatial = dims === 1 ? "L" : ["D", "H", "W"].slice(-dims).join(", ");
+    throw new ShapeError(`Cannot ${op} ${formatShapes([x.shape])}: [N, C, ${spatial}] is needed`, { op, shapes: [x.shape] });
+  }
+  const given = typeof size === "number" ? size : size.map((n, dim) => n ?? from[dim]!);
+  const to = perDim(given, dims, { op, name: "size", least: 1 });
+  if (mode === "average" && to.every((n) => n === 1)) return x.mean(to.map((_, dim) => dim + 2), { keepDim: true });
+  if (to.every((n, dim) => from[dim]! % n === 0)) return pool(mode, x, from.map((n, dim) => n / to[dim]!), { dims });
+  const along = mode === "max" ? greatest : mean;
+  // The last dim first, so that of equal maxima the first one in memory is found.
+  return tidy(() => to.reduceRight((image, n, dim) => image.shape[dim + 2] === n ? image : along(image, dim + 2, n), x.alias()));
+}
+
+/** Where each of `to` windows over `from` positions starts and ends. */
+function windowsOf(from: number, to: number): { start: number; end: number }[] {
+  return Array.from({ length: to }, (_, i) => ({ start: Math.floor((i * from) / to), end: Math.ceil(((i + 1) * from) / to) }));
+}
+
+/** The means of `to` windows along a dim. */
+function mean(x: Tensor, dim: number, to: number): Tensor {
+  const from = x.shape[dim]!;
+  const weights = new Float64Array(to * from);
+  windowsOf(from, to).forEach(({ start, end }, i) => weights.fill(1 / (end - start), i * from + start, i * from + end));
+  return mixAlong(x, weights, { dim, to });
+}
+
+/** The greatest values of `to` windows along a dim, the shorter ones filled up with their last element. */
+function greatest(x: Tensor, dim: number, to: number): Tensor {
+  const windows = windowsOf(x.shape[dim]!, to);
+  const longest = Math.max(...windows.map(({ start, end }) => end - start));
+  const positions = windows.flatMap(({ start, end }) => Array.from({ length: longest }, (_, k) => Math.min(start + k, end - 1)));
+  const parts = x.indexSelect(dim, tensor(Int32Array.from(positions), { device: x.device }))
+    .reshape([...x.shape.slice(0, dim), to, longest, ...x.shape.slice(dim + 1)]);
+  return parts.gather(dim + 1, parts.detach().argmax(dim + 1, { keepDim: true })).squeeze(dim + 1);
+}
