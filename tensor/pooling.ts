@@ -5,6 +5,7 @@
  * @module
  */
 import { tensor } from "./create.ts";
+import { isFloat } from "./dtype.ts";
 import { ArgumentError, formatShapes, ShapeError } from "./errors.ts";
 import { type PerDim, perDim } from "./functions.ts";
 import * as ops from "./ops/matmul.ts";
@@ -65,7 +66,7 @@ export function maxPool2d(x: Tensor, size: PerDim, options: MaxPoolOptions = {})
  * import { assertEquals } from "@std/assert";
  * import { arange, maxPool3d } from "./mod.ts";
  *
- * assertEquals(await maxPool3d(arange(8).reshape([1, 1, 2, 2, 2]), 2).toArray(), [[[[[7]]]]]);
+ * assertEquals(await maxPool3d(arange(8, { dtype: "float32" }).reshape([1, 1, 2, 2, 2]), 2).toArray(), [[[[[7]]]]]);
  * ```
  */
 export function maxPool3d(x: Tensor, size: PerDim, options: MaxPoolOptions = {}): Tensor {
@@ -103,7 +104,7 @@ export function avgPool2d(x: Tensor, size: PerDim, options: AvgPoolOptions = {})
  * import { assertEquals } from "@std/assert";
  * import { arange, avgPool3d } from "./mod.ts";
  *
- * assertEquals(await avgPool3d(arange(8).reshape([1, 1, 2, 2, 2]), 2).toArray(), [[[[[3.5]]]]]);
+ * assertEquals(await avgPool3d(arange(8, { dtype: "float32" }).reshape([1, 1, 2, 2, 2]), 2).toArray(), [[[[[3.5]]]]]);
  * ```
  */
 export function avgPool3d(x: Tensor, size: PerDim, options: AvgPoolOptions = {}): Tensor {
@@ -201,7 +202,7 @@ export function adaptiveMaxPool1d(x: Tensor, size: AdaptiveSize): Tensor {
  * import { assertEquals } from "@std/assert";
  * import { adaptiveMaxPool2d, arange } from "./mod.ts";
  *
- * const x = arange(9).reshape([1, 1, 3, 3]);
+ * const x = arange(9, { dtype: "float32" }).reshape([1, 1, 3, 3]);
  * assertEquals(await adaptiveMaxPool2d(x, [2, 1]).toArray(), [[[[5], [8]]]]);
  * ```
  */
@@ -217,9 +218,12 @@ export function adaptiveMaxPool3d(x: Tensor, size: AdaptiveSize): Tensor {
 function adaptive(mode: Mode, x: Tensor, size: AdaptiveSize, dims: number): Tensor {
   const op = `adaptive${mode === "max" ? "Max" : "Avg"}Pool${dims}d`;
   const from = x.shape.slice(2);
-  if (x.rank !== dims + 2 || from.includes(0)) {
+  if (x.rank !== dims + 2 || from.includes(0) || !isFloat(x.dtype)) {
     const spatial = dims === 1 ? "L" : ["D", "H", "W"].slice(-dims).join(", ");
-    throw new ShapeError(`Cannot ${op} ${formatShapes([x.shape])}: [N, C, ${spatial}] is needed`, { op, shapes: [x.shape] });
+    throw new ShapeError(`Cannot ${op} ${formatShapes([x.shape])}: a floating [N, C, ${spatial}] is needed, got ${x.dtype}`, {
+      op,
+      shapes: [x.shape],
+    });
   }
   const given = typeof size === "number" ? size : size.map((n, dim) => n ?? from[dim]!);
   const to = perDim(given, dims, { op, name: "size", least: 1 });
