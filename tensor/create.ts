@@ -33,7 +33,8 @@ export type TensorData = NestedData | TypedArray | Uint8Array | Int8Array | Uint
  * @param data Nested arrays, or a typed array whose shape is given by `options.shape` (default 1-d).
  * @param options `dtype` is inferred when left out: float32 for numbers, bool for truth values, a typed array's own type (small whole numbers
  * become int32).
- * @throws ShapeError when nested arrays are ragged or `shape` does not fit; DTypeError for an unknown type.
+ * @throws ShapeError when nested arrays are ragged or `shape` does not fit; DTypeError for an unknown type, for values that are not numbers,
+ * and for NaN, an infinity or a number out of range where whole numbers are made (fractions are cut off, as in PyTorch).
  *
  * @example
  * ```ts
@@ -56,23 +57,33 @@ export function tensor(data: TensorData, options: TensorOptions & { readonly sha
       shapes: [to],
     });
   }
-  return finish(fromBytes(getDevice(options.device), dtype, to, convert(values, dtype)), options);
+  return finish(fromBytes(getDevice(options.device), dtype, to, convert(values, dtype, "tensor")), options);
 }
 
 /** Zeros. */
 export function zeros(shape: readonly number[], options: TensorOptions = {}): Tensor {
-  return full(shape, 0, options);
+  return constant("zeros", shape, { ...options, value: 0 });
 }
 
 /** Ones. */
 export function ones(shape: readonly number[], options: TensorOptions = {}): Tensor {
-  return full(shape, 1, options);
+  return constant("ones", shape, { ...options, value: 1 });
 }
 
-/** One value everywhere. */
+/**
+ * One value everywhere.
+ *
+ * @throws ShapeError for sizes that are no whole numbers from 0; DTypeError when a type of whole numbers cannot hold the value.
+ */
 export function full(shape: readonly number[], value: number, options: TensorOptions = {}): Tensor {
-  checkSizes(shape, "full");
-  return finish(filled(getDevice(options.device), checkType(options.dtype ?? "float32"), [...shape], value), options);
+  return constant("full", shape, { ...options, value });
+}
+
+function constant(op: string, shape: readonly number[], { value, ...options }: TensorOptions & { readonly value: number }): Tensor {
+  checkSizes(shape, op);
+  const dtype = checkType(options.dtype ?? "float32");
+  const [stored] = convert([value], dtype, op);
+  return finish(filled(getDevice(options.device), dtype, [...shape], stored!), options);
 }
 
 /** The range of {@link arange}. */
@@ -86,7 +97,7 @@ export interface ArangeOptions extends TensorOptions {
 /**
  * start, start + step, … up to, not including, `end`: int32 where all three are whole numbers, else float32.
  *
- * @throws ArgumentError for a step of 0 or away from the end, or infinite bounds.
+ * @throws ArgumentError for a step of 0 or away from the end, infinite bounds, or a second number: the start is an option.
  *
  * @example
  * ```ts
@@ -97,6 +108,9 @@ export interface ArangeOptions extends TensorOptions {
  * ```
  */
 export function arange(end: number, options: ArangeOptions = {}): Tensor {
+  if (typeof options !== "object") {
+    throw new ArgumentError(`Cannot arange: arange(end, { start, step }) is needed, got arange(${end}, ${options})`);
+  }
   const { start = 0, step = 1 } = options;
   if (step === 0 || ![start, end, step].every(Number.isFinite)) {
     throw new ArgumentError(`Cannot arange: finite bounds and a step other than 0 are needed, got ${start}, ${end}, ${step}`);
@@ -215,7 +229,10 @@ function fromNested(data: NestedData): HostData {
       for (const inner of part as readonly NestedData[]) collect(inner, dim + 1);
       return;
     }
-    if (typeof part !== "number" && typeof part !== "boolean") refuse();
+    if (Array.isArray(part)) refuse();
+    if (typeof part !== "number" && typeof part !== "boolean") {
+      throw new DTypeError(`Cannot make a tensor: numbers or truth values are needed, got ${typeof part}`, { op: "tensor" });
+    }
     truth &&= typeof part === "boolean";
     values.push(Number(part));
   }
@@ -229,17 +246,25 @@ function fromNested(data: NestedData): HostData {
   return { values, shape, inferred: truth && values.length > 0 ? "bool" : "float32" };
 }
 
-/** Host values as they are stored: whole numbers are truncated and clamped, truth is 0 or 1. */
-function convert(values: ArrayLike<number>, dtype: DType): TypedArray {
+/** Host values as they are stored: fractions of whole numbers are cut off, truth is 0 or 1. */
+function convert(values: ArrayLike<number>, dtype: DType, op: string): TypedArray {
   const out = typedArray(dtype, new ArrayBuffer(values.length * byteSize[dtype]));
   if (isFloat(dtype)) {
     out.set(values as ArrayLike<number>);
     return out;
   }
+  if (dtype === "bool") {
+    for (let i = 0; i < values.length; i++) out[i] = Number(values[i] !== 0);
+    return out;
+  }
   const [low, high] = dtype === "int32" ? [-2147483648, 2147483647] : [0, 4294967295];
   for (let i = 0; i < values.length; i++) {
-    const value = values[i]!;
-    out[i] = dtype === "bool" ? Number(value !== 0) : Number.isNaN(value) ? 0 : Math.min(high, Math.max(low, Math.trunc(value)));
+    const whole = Math.trunc(values[i]!);
+    // Written so that NaN fails too.
+    if (!(whole >= low && whole <= high)) {
+      throw new DTypeError(`Cannot ${op} of ${dtype}: values from ${low} to ${high} are needed, got ${values[i]} at position ${i}`, { op });
+    }
+    out[i] = whole;
   }
   return out;
 }

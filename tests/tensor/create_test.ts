@@ -49,17 +49,34 @@ Deno.test("tensor() copies: later changes of the array do not show", async () =>
   assertEquals(await x.toArray(), [1, 2]);
 });
 
-Deno.test("tensor() brings numbers into whole types by truncation and clamping", async () => {
+Deno.test("tensor() and full() cut fractions off whole types, and refuse what such a type cannot hold", async () => {
   using _ = scope();
-  assertEquals(await tensor([1.9, -1.9, 1e10, -1e10, NaN], { dtype: "int32" }).toArray(), [1, -1, 2147483647, -2147483648, 0]);
-  assertEquals(await tensor([1.9, -1, 1e10], { dtype: "uint32" }).toArray(), [1, 0, 4294967295]);
+  assertEquals(await tensor([1.9, -1.9, 2147483647.5], { dtype: "int32" }).toArray(), [1, -1, 2147483647]);
+  assertEquals(await tensor([1.9, -0.5, 4294967295], { dtype: "uint32" }).toArray(), [1, 0, 4294967295]);
   assertEquals(await tensor([0, 0.5, NaN, -3], { dtype: "bool" }).toArray(), [0, 1, 1, 1]);
+  assertEquals(await full([2], -2.5, { dtype: "int32" }).toArray(), [-2, -2]);
+  for (const value of [2147483648, -2147483649, NaN, Infinity, -Infinity]) {
+    assertThrows(() => tensor([0, value], { dtype: "int32" }), DTypeError, `got ${value} at position 1`);
+    assertThrows(() => full([2], value, { dtype: "int32" }), DTypeError, "values from -2147483648 to 2147483647 are needed");
+  }
+  for (const value of [-1, 4294967296, NaN]) {
+    assertThrows(() => tensor([value], { dtype: "uint32" }), DTypeError, "values from 0 to 4294967295 are needed");
+  }
+  assertThrows(() => tensor(new Float32Array([NaN]), { dtype: "int32" }), DTypeError);
+});
+
+Deno.test("creation names the function that was called, and what was given", () => {
+  assertThrows(() => zeros([-1]), ShapeError, "Cannot zeros [-1]");
+  assertThrows(() => ones([1.5]), ShapeError, "Cannot ones [1.5]");
+  assertThrows(() => tensor([["a"]] as unknown as number[][]), DTypeError, "numbers or truth values are needed, got string");
+  assertThrows(() => tensor([1n] as unknown as number[]), DTypeError, "got bigint");
+  // PyTorch's arange(0, 10): without a type check, 10 would be taken for options and the result be empty.
+  assertThrows(() => arange(0, 10 as unknown as object), ArgumentError, "arange(end, { start, step }) is needed, got arange(0, 10)");
 });
 
 Deno.test("tensor() refuses ragged arrays, shapes that do not fit, unknown types and 64-bit integers", () => {
   assertThrows(() => tensor([[1, 2], [3]]), ShapeError, "numbers nested in arrays of equal length");
   assertThrows(() => tensor([1, [2]]), ShapeError, "numbers nested");
-  assertThrows(() => tensor([["1"]] as unknown as number[][]), ShapeError, "numbers nested");
   assertThrows(() => tensor([1, 2, 3], { shape: [2, 2] }), ShapeError, "Cannot tensor [2, 2]: 4 values are needed, got 3");
   assertThrows(() => tensor([1], { dtype: "float128" as "float32" }), DTypeError, "got float128");
   assertThrows(() => tensor(new BigInt64Array(1) as unknown as Float32Array), DTypeError, "64-bit integers");
