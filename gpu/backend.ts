@@ -21,6 +21,8 @@ import type { Binding, Dispatch, Limits, Plan } from "./wgsl/program.ts";
 export interface GpuBackendSettings {
   /** One line for people: which adapter this is. */
   readonly description: string;
+  /** Whether the adapter is software on the CPU, for which kernels are written otherwise; false unless told. */
+  readonly software?: boolean;
   /** Bytes that storages may take in all; no limit unless told. */
   readonly memoryBudget?: number;
 }
@@ -111,6 +113,7 @@ export class GpuBackend implements Backend {
       workgroupsPerDimension: guard.limits.maxComputeWorkgroupsPerDimension,
       storageBuffers: guard.limits.maxStorageBuffersPerShaderStage,
       f16: guard.hasFeature("shader-f16"),
+      software: settings.software ?? false,
     };
     this.#pipelines = new PipelineCache(guard);
     this.#groups = new BindGroupCache(guard);

@@ -89,7 +89,11 @@ export async function createGpuBackend(options: GpuOptions = {}): Promise<GpuBac
   const device = await openDevice(adapter).catch((error) => {
     throw new DeviceError(`Cannot open ${description}: ${error instanceof Error ? error.message : error}`);
   });
-  const backend = new GpuBackend(device, { description, ...(memoryBudget === undefined ? {} : { memoryBudget }) });
+  const backend = new GpuBackend(device, {
+    description,
+    software: adapter.info.isFallbackAdapter,
+    ...(memoryBudget === undefined ? {} : { memoryBudget }),
+  });
   try {
     await testDevice(backend);
     if (fastRead) await backend.enableFastRead();

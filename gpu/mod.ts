@@ -5,4 +5,4 @@
  */
 export { GpuBackend, type GpuBackendSettings, type GpuStats } from "./backend.ts";
 export { type AdapterReport, createGpuBackend, type GpuOptions, probeAdapter } from "./device.ts";
-export type { Binding, Dispatch, Limits, Plan } from "./wgsl/program.ts";
+export type { Binding, Dispatch, Limits, Plan, Tile } from "./wgsl/program.ts";

@@ -5,13 +5,14 @@
  */
 import { byteSize } from "../tensor/dtype.ts";
 import type { Kernel, View } from "../tensor/kernel.ts";
-import { planConv } from "./wgsl/conv.ts";
 import { planCustom } from "./wgsl/custom.ts";
 import { planGather } from "./wgsl/gather.ts";
 import { planMap } from "./wgsl/map.ts";
-import { planMatmul } from "./wgsl/matmul.ts";
 import { planPairs } from "./wgsl/pairs.ts";
 import { planPool } from "./wgsl/pool.ts";
+import { convProduct } from "./wgsl/product/conv.ts";
+import { matmulProduct } from "./wgsl/product/matmul.ts";
+import { planTiledProduct } from "./wgsl/product/product.ts";
 import type { Limits, Plan } from "./wgsl/program.ts";
 import { planReduce } from "./wgsl/reduce.ts";
 import { planRow } from "./wgsl/row.ts";
@@ -29,9 +30,9 @@ export function planKernel(kernel: Kernel, inputs: readonly View[], outputs: rea
     case "row":
       return planRow(kernel, inputs, outputs, limits);
     case "matmul":
-      return planMatmul(kernel, inputs, outputs, limits);
+      return planTiledProduct(matmulProduct(kernel, inputs, outputs), limits);
     case "conv":
-      return planConv(kernel, inputs, outputs, limits);
+      return planTiledProduct(convProduct(kernel, inputs, outputs), limits);
     case "pool":
       return planPool(kernel, inputs, outputs, limits);
     case "pairs":

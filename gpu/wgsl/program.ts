@@ -45,7 +45,7 @@ export interface Plan {
   readonly dispatches: readonly Dispatch[];
 }
 
-/** The limits of the adapter that a generator must respect. */
+/** The limits of the adapter that a generator must respect, and what is known of its speed. */
 export interface Limits {
   /** Invocations of one workgroup. */
   readonly workgroupInvocations: number;
@@ -57,4 +57,22 @@ export interface Limits {
   readonly storageBuffers: number;
   /** Whether the adapter computes with 16-bit floats. */
   readonly f16: boolean;
+  /** Whether it is software on the CPU: few threads, caches instead of shared memory, slow to compile long code. */
+  readonly software: boolean;
+  /** The tile that tuning found best for a class of products, if it was tuned. */
+  readonly tileOf?: (productClass: string) => Tile | undefined;
+}
+
+/** How a workgroup divides a tile of a matrix product; the first of each pair runs down the rows, the second across the columns. */
+export interface Tile {
+  /** Invocations of the workgroup. */
+  readonly threads: readonly [number, number];
+  /** Results that each invocation keeps in registers: multiples of 4. */
+  readonly results: readonly [number, number];
+  /** Steps of depth between two barriers. */
+  readonly strip: number;
+  /** Steps of depth written out in the innermost loop: a divisor of the strip. */
+  readonly unroll: number;
+  /** Whether the operands go through workgroup memory. */
+  readonly shared: boolean;
 }

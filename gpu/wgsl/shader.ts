@@ -28,6 +28,8 @@ export interface BufferUse {
   readonly access: "read" | "read_write";
   /** The view's storage, by which two uses of one buffer are recognised; temporaries need none. */
   readonly view?: View;
+  /** Every access is to four neighbours from a multiple of 4 on, so the buffer may be declared as vectors. */
+  readonly fours?: boolean;
 }
 
 /** An input view as a buffer that is read. */
@@ -55,6 +57,12 @@ export interface Buffers {
   element(name: string, position: string): string;
   /** The statement that stores a value of the compute type. */
   store(name: string, position: string, value: string): string;
+  /** Whether a buffer is declared as vectors of four: all its uses asked for it. It is then read and written by the next two alone. */
+  isFours(name: string): boolean;
+  /** Four neighbours from a multiple of 4 on, as a vector of the compute type. */
+  loadFour(name: string, position: string): string;
+  /** The statement that stores a vector of the compute type at a multiple of 4. */
+  storeFour(name: string, position: string, value: string): string;
 }
 
 interface Slot {
@@ -63,6 +71,8 @@ interface Slot {
   readonly access: "read" | "read_write";
   /** Two element types meet in one storage: its words are declared u32 and cast where they are used. */
   readonly mixed: boolean;
+  /** Declared as vectors of four. */
+  readonly fours: boolean;
 }
 
 /**
@@ -81,9 +91,10 @@ export function bindBuffers(uses: readonly BufferUse[], fault = false): Buffers 
   const slots = groups.map(slotOf);
   const byName = new Map(groups.flatMap((group, i) => group.map((use) => [use.name, { slot: slots[i]!, use }] as const)));
   const bindings: Binding[] = slots.map(({ use, access }) => ({ role: use.role, index: use.index, access }));
-  const declared = slots.map(({ use, variable, access, mixed }, i) =>
-    `@group(0) @binding(${i}) var<storage, ${access}> ${variable}: array<${mixed ? "u32" : storageType(use.dtype)}>;\n`
-  );
+  const declared = slots.map(({ use, variable, access, mixed, fours }, i) => {
+    const type = mixed ? "u32" : storageType(use.dtype);
+    return `@group(0) @binding(${i}) var<storage, ${access}> ${variable}: array<${fours ? `vec4<${type}>` : type}>;\n`;
+  });
   if (fault) {
     bindings.push({ role: "fault", index: 0, access: "read_write" });
     declared.push(faultSource(slots.length));
@@ -103,6 +114,16 @@ export function bindBuffers(uses: readonly BufferUse[], fault = false): Buffers 
       const converted = use.dtype === "float16" ? `f16(${value})` : slot.mixed ? `bitcast<u32>(${value})` : value;
       return `${slot.variable}[${position}] = ${converted};`;
     },
+    isFours: (name) => byName.get(name)!.slot.fours,
+    loadFour: (name, position) => {
+      const { slot, use } = byName.get(name)!;
+      const four = `${slot.variable}[(${position}) / 4u]`;
+      return use.dtype === "float16" ? `vec4<f32>(${four})` : four;
+    },
+    storeFour: (name, position, value) => {
+      const { slot, use } = byName.get(name)!;
+      return `${slot.variable}[(${position}) / 4u] = ${use.dtype === "float16" ? `vec4<f16>(${value})` : value};`;
+    },
   };
 }
 
@@ -118,7 +139,8 @@ function slotOf(group: readonly BufferUse[]): Slot {
     throw new DTypeError("Cannot bind a buffer: one element size per storage is needed, got 16-bit and 32-bit elements", { op: "run" });
   }
   const access = group.some((one) => one.access === "read_write") ? "read_write" : "read";
-  return { use, variable: `${use.name}_buffer`, access, mixed };
+  const fours = !mixed && group.every((one) => one.fours === true);
+  return { use, variable: `${use.name}_buffer`, access, mixed, fours };
 }
 
 /** The WGSL type in which elements of a type are computed; bool stays the word 0 or 1. */

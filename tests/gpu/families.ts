@@ -3,22 +3,41 @@
  *
  * @module
  */
-import { createGpuBackend, type GpuBackend, probeAdapter } from "../../gpu/mod.ts";
+import { createGpuBackend, type GpuBackend, type Limits, probeAdapter } from "../../gpu/mod.ts";
 import { byteSize, type DType, type TypedArray, typedArray } from "../../tensor/dtype.ts";
-import type { Kernel } from "../../tensor/kernel.ts";
+import { planKernel } from "../../gpu/plans.ts";
+import type { Backend, Kernel } from "../../tensor/kernel.ts";
 import { contiguousStrides, sizeOf } from "../../tensor/shape.ts";
 import { assertNear, nextRandom, type Output, reference, run, type Sample } from "../cpu/compare.ts";
 
-const backend: GpuBackend | undefined = (await probeAdapter()).available ? await createGpuBackend() : undefined;
+const opened: GpuBackend | undefined = (await probeAdapter()).available ? await createGpuBackend() : undefined;
 
 /** The device under test; tests made by {@link gpuTest} run only where there is one. */
 export function gpu(): GpuBackend {
-  return backend!;
+  return opened!;
+}
+
+/** The device under test with kernels written as for a device of other limits. */
+export function gpuWith(limits: Partial<Limits>): Backend {
+  const device = gpu();
+  return {
+    device: device.device,
+    description: device.description,
+    supports: (dtype) => device.supports(dtype),
+    alloc: (bytes) => device.alloc(bytes),
+    free: (storage) => device.free(storage),
+    write: (storage, byteOffset, data) => device.write(storage, byteOffset, data),
+    read: (ranges) => device.read(ranges),
+    run: (kernel, inputs, outputs, scalars) =>
+      device.runPlan(planKernel(kernel, inputs, outputs, { ...device.limits, ...limits }), inputs, outputs, scalars),
+    memory: () => device.memory(),
+    trim: () => device.trim(),
+  };
 }
 
 /** A test that is ignored where no adapter is found. */
 export function gpuTest(name: string, body: () => Promise<void>): void {
-  Deno.test({ name, ignore: backend === undefined, fn: body });
+  Deno.test({ name, ignore: opened === undefined, fn: body });
 }
 
 /** What a comparison may be told. */
@@ -26,6 +45,8 @@ export interface CompareOptions {
   readonly scalars?: readonly number[];
   /** Relative to the largest element; 1e-5 unless told. */
   readonly tolerance?: number;
+  /** The device under test unless told. */
+  readonly backend?: Backend;
 }
 
 /** Runs a kernel on both and demands equal results; returns those of the device. */
@@ -33,9 +54,9 @@ export async function compareOnGpu(
   kernel: Kernel,
   inputs: readonly Sample[],
   outputs: readonly Output[],
-  { scalars = [], tolerance = 1e-5 }: CompareOptions = {},
+  { scalars = [], tolerance = 1e-5, backend = gpu() }: CompareOptions = {},
 ): Promise<TypedArray[]> {
-  const actual = await run(gpu(), kernel, inputs, outputs, scalars);
+  const actual = await run(backend, kernel, inputs, outputs, scalars);
   const expected = await run(reference, kernel, inputs, outputs, scalars);
   const name = `${kernel.key} of ${inputs.map(({ shape }) => `[${shape}]`).join(" ")}`;
   actual.forEach((values, at) => assertNear(values, expected[at]!, tolerance, `${name}, output ${at}`));

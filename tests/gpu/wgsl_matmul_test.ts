@@ -84,7 +84,14 @@ gpuTest("planMatmul binds a storage once when it is both operands", async () => 
 });
 
 Deno.test("foldGrid covers any number of workgroups within the limit per dimension", () => {
-  const limits = { workgroupInvocations: 256, workgroupMemory: 16384, workgroupsPerDimension: 65535, storageBuffers: 8, f16: true };
+  const limits = {
+    workgroupInvocations: 256,
+    workgroupMemory: 16384,
+    workgroupsPerDimension: 65535,
+    storageBuffers: 8,
+    f16: true,
+    software: true,
+  };
   for (const count of [1, 65535, 65536, 70000, 65535 * 65535, 65535 * 65535 + 1]) {
     const { workgroups } = foldGrid(count, limits);
     assert(workgroups.every((size) => size >= 1 && size <= 65535));
