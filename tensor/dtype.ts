@@ -57,8 +57,13 @@ export function isFloat(dtype: DType): boolean {
 }
 
 /** Whether the type is a signed or unsigned whole number. */
-export function isInteger(dtype: DType): boolean {
+export function isInteger(dtype: DType): dtype is "int32" | "uint32" {
   return dtype === "int32" || dtype === "uint32";
+}
+
+/** The least and the greatest value of a whole-number type. */
+export function integerRange(dtype: "int32" | "uint32"): readonly [number, number] {
+  return dtype === "int32" ? [-(2 ** 31), 2 ** 31 - 1] : [0, 2 ** 32 - 1];
 }
 
 /** The type in which arithmetic on `dtype` is done: float16 is computed in float32. */

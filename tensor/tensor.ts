@@ -10,7 +10,7 @@ import { backward as runBackward, type BackwardOptions, gradients } from "../aut
 import { type Edge, enableGrad, type GradientHook, isGradEnabled, noGrad, TapeNode } from "../autograd/tape.ts";
 import { currentRecorder, refuseInCapture, runKernel } from "./capture.ts";
 import { type Device, type DeviceName, getDevice } from "./device.ts";
-import { byteSize, type DType, floatType, isFloat, type TypedArray, typedArray } from "./dtype.ts";
+import { byteSize, type DType, floatType, integerRange, isFloat, isInteger, type TypedArray, typedArray } from "./dtype.ts";
 import { ArgumentError, DeviceError, DisposedError, DTypeError, formatShapes, GradientError, IndexError, ShapeError } from "./errors.ts";
 import { describe, formatValues } from "./format.ts";
 import type { View } from "./kernel.ts";
@@ -631,9 +631,9 @@ export class Tensor implements Scoped, Disposable {
     return one(unary.logSigmoid, this);
   }
 
-  /** x held between bounds; either may be left out, and all is `max` where min > max. NaN stays. */
+  /** x held between bounds; either may be left out, and all is `max` where min > max. NaN stays; whole numbers become float32 for a fraction. */
   clamp({ min = -Infinity, max = Infinity }: { readonly min?: number; readonly max?: number }): Tensor {
-    return one(unary.clamp, this, [min, max]);
+    return isInteger(this.dtype) ? clampWhole(this, min, max) : one(unary.clamp, this, [min, max]);
   }
 
   // ---- comparisons and logic ------------------------------------------------------------------------------------
@@ -1700,6 +1700,16 @@ async function readRaw(tensors: readonly Tensor[]): Promise<TypedArray[]> {
 
 function one(op: typeof unary.neg, x: Tensor, parameters: readonly number[] = []): Tensor {
   return apply(op, [x], parameters)[0]!;
+}
+
+/** Bounds beyond the type, the missing ones' infinities among them, are the type's own. */
+function clampWhole(x: Tensor, min: number, max: number): Tensor {
+  const bounds = [min, max];
+  if (bounds.some((bound) => Number.isFinite(bound) && !Number.isInteger(bound))) {
+    return tidy(() => one(unary.clamp, x.to("float32"), bounds));
+  }
+  const [low, high] = integerRange(x.dtype as "int32" | "uint32");
+  return one(unary.clamp, x, bounds.map((bound) => Math.min(high, Math.max(low, bound))));
 }
 
 function combine(op: typeof binary.add, a: Tensor, b: Tensor | number): Tensor {

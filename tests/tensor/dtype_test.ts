@@ -65,6 +65,25 @@ Deno.test("DTypeError is thrown for types that an operation does not take", () =
 
 for (const device of ["cpu", "webgpu"]) {
   Deno.test({
+    name: `clamp() of whole numbers leaves a side without a bound alone and is float32 for a fraction, as in PyTorch, on ${device}`,
+    ignore: device === "webgpu" && ignoreWebgpu,
+    async fn() {
+      using _ = scope();
+      const signed = tensor([-2147483648, -3, 0, 3, 2147483647], { dtype: "int32", device });
+      assertEquals(await signed.clamp({ min: -2 }).toArray(), [-2, -2, 0, 3, 2147483647]);
+      assertEquals(await signed.clamp({ max: 2 }).toArray(), [-2147483648, -3, 0, 2, 2]);
+      assertEquals(await signed.clamp({}).toArray(), [-2147483648, -3, 0, 3, 2147483647]);
+      const unsigned = tensor([0, 3, 4294967295], { dtype: "uint32", device });
+      assertEquals(await unsigned.clamp({ min: 2 }).toArray(), [2, 3, 4294967295]);
+      assertEquals(await unsigned.clamp({ min: -1, max: 3 }).toArray(), [0, 3, 3]);
+      const small = tensor([1, 2, 3], { dtype: "int32", device }).clamp({ min: 1.5 });
+      assertEquals([small.dtype, await small.toArray()], ["float32", [1.5, 2, 3]]);
+    },
+  });
+}
+
+for (const device of ["cpu", "webgpu"]) {
+  Deno.test({
     name: `to() converts between all types on ${device}`,
     ignore: device === "webgpu" && ignoreWebgpu,
     async fn() {
