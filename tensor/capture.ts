@@ -1,5 +1,5 @@
 /**
- * Capturing: what `compile` overhears of a step while it runs eagerly.
+ * Capturing: what `compile` is told of a step in place of running it.
  *
  * @module
  */
@@ -14,37 +14,35 @@ import type { Tensor } from "./tensor.ts";
  */
 export type Scalars = readonly number[] | (() => readonly number[]);
 
-/** What listens while a step runs. */
+/** What takes a step down. Tensors are made as ever, but kernels and host actions wait for whoever replays them. */
 export interface Recorder {
-  /** A storage was taken; `isLive` says whether a tensor still uses it, `retain` keeps it from being freed. */
+  /** A storage was taken; `isLive` says whether a tensor still uses it. */
   allocated(device: Device, storage: Storage, handle: StorageHandle): void;
   /** A tensor is about to be used by a kernel. */
   seen(storage: Storage, handle: StorageHandle): void;
   /** Host values were copied into a storage. */
   wrote(device: Device, storage: Storage, byteOffset: number, data: ArrayBufferView): void;
-  /** A kernel was run. */
+  /** A kernel is to be run. */
   ran(device: Device, kernel: Kernel, inputs: readonly View[], outputs: readonly View[], scalars: Scalars): void;
   /** A leaf's gradient is about to be replaced. */
   adopted(leaf: Tensor): void;
-  /** Something was done on the host that each replay must do again. */
+  /** Something is to be done on the host. */
   host(action: () => void): void;
 }
 
 /** A storage as the recorder sees it. */
 export interface StorageHandle {
   readonly isLive: boolean;
-  retain(): void;
-  release(): void;
 }
 
 let recorder: Recorder | undefined;
 
-/** What is listening, if anything. */
+/** What takes the step down, if anything. */
 export function currentRecorder(): Recorder | undefined {
   return recorder;
 }
 
-/** Runs `body` while `listener` listens. */
+/** Runs `body` while `listener` takes down what it does. */
 export function withRecorder<T>(listener: Recorder, body: () => T): T {
   if (recorder !== undefined) throw new CaptureError("Cannot compile inside a compiled step: call the inner function as it is");
   recorder = listener;
@@ -56,11 +54,11 @@ export function withRecorder<T>(listener: Recorder, body: () => T): T {
 }
 
 /**
- * Does something on the host that belongs to a step, such as counting it: now, and again at each replay of a compiled step.
+ * Does something on the host that belongs to a step, such as counting it: now, or in its turn whenever a compiled step is replayed.
  */
 export function eachStep(action: () => void): void {
-  action();
-  recorder?.host(action);
+  if (recorder === undefined) action();
+  else recorder.host(action);
 }
 
 /**
@@ -77,7 +75,7 @@ export function resolveScalars(scalars: Scalars): readonly number[] {
   return typeof scalars === "function" ? scalars() : scalars;
 }
 
-/** Runs a kernel, and tells whoever is listening. */
+/** Runs a kernel, or has it taken down. */
 export function runKernel(
   device: Device,
   kernel: Kernel,
@@ -85,6 +83,6 @@ export function runKernel(
   outputs: readonly View[],
   scalars: Scalars = [],
 ): void {
-  device.backend.run(kernel, inputs, outputs, resolveScalars(scalars));
-  recorder?.ran(device, kernel, inputs, outputs, scalars);
+  if (recorder === undefined) device.backend.run(kernel, inputs, outputs, resolveScalars(scalars));
+  else recorder.ran(device, kernel, inputs, outputs, scalars);
 }

@@ -1,13 +1,13 @@
 /**
- * `compile(step)`: run a step eagerly once, then replay its kernels without building anything again.
+ * `compile(step)`: take a step down once, optimise its kernels, then replay them without building anything again.
  *
  * @module
  */
-import { noGrad } from "../autograd/tape.ts";
+import { isGradEnabled, noGrad } from "../autograd/tape.ts";
 import { withRecorder } from "./capture.ts";
 import { describeEntries, Program } from "./compile/program.ts";
 import { Recording } from "./compile/record.ts";
-import { CaptureError, DisposedError } from "./errors.ts";
+import { ArgumentError, CaptureError, DisposedError } from "./errors.ts";
 import { keep, Scope, tidy } from "./scope.ts";
 import { Tensor } from "./tensor.ts";
 
@@ -18,6 +18,8 @@ export type StepResult = Tensor | readonly Tensor[] | Readonly<Record<string, Te
 export interface CompileOptions {
   /** Fuse elementwise kernels into their neighbours. Results then differ from eager ones by rounding only. Default true. */
   readonly fuse?: boolean;
+  /** How many signatures are kept; beyond it the one that was not used for longest is captured again. Default 8. */
+  readonly signatures?: number;
 }
 
 /** The kernels of a compiled step. */
@@ -50,15 +52,17 @@ interface Captured<Result> {
 }
 
 /**
- * Makes a step fast: its first call runs as it is (so that optimizer state comes to be), the next call for each signature (shapes, types,
- * device) is captured, later calls only replay the captured kernels. Learning rates, step counts and random keys advance.
+ * Makes a step fast: a call with a new signature (shapes, types, device) takes the step's kernels down, optimises them and runs them; later
+ * calls only replay them. Learning rates, step counts and random keys advance. The very first call's kernels serve that call alone, since
+ * they may make what the step keeps: optimizer state, gradients.
  *
- * What the step does besides tensor operations happens while capturing only: it must not read values, and must not depend on anything on the
- * host that changes, except what the library itself counts (optimizers, schedules, generators).
+ * What the step does besides tensor operations happens while it is taken down only: it must not read values, and must not depend on anything
+ * on the host that changes, except what the library itself counts (optimizers, schedules, generators).
  *
  * @param step A function of tensors; it may call `backward()` and `optimizer.step()`.
  * @returns The same function, compiled; its results are new tensors at each call.
- * @throws CaptureError when the step reads a value or draws host-made random numbers; DisposedError when a tensor it captured was freed.
+ * @throws ArgumentError unless `signatures` is a whole number from 1; CaptureError when the step reads a value or draws host-made random
+ * numbers; DisposedError when a tensor it captured was freed.
  *
  * @example
  * ```ts
@@ -78,36 +82,54 @@ interface Captured<Result> {
  */
 export function compile<Args extends readonly Tensor[], Result extends StepResult>(
   step: (...args: Args) => Result,
-  { fuse = true }: CompileOptions = {},
+  { fuse = true, signatures = 8 }: CompileOptions = {},
 ): CompiledStep<Args, Result> {
+  if (!Number.isInteger(signatures) || signatures < 1) {
+    throw new ArgumentError(`Cannot compile: a whole number of signatures from 1 is needed, got ${signatures}`);
+  }
+  // In the order of their last use.
   const captured = new Map<string, Captured<Result>>();
-  let warm = false;
-  let latest: Captured<Result> | undefined;
+  let first = true;
+  let latest: Program | undefined;
   const call = (...args: Args): Result => {
-    if (!warm) {
-      const out = eager(step, args);
-      warm = true;
-      return out;
-    }
-    const signature = args.map(({ dtype, shape, device }) => `${dtype} ${shape} ${device}`).join(";");
+    const signature = signatureOf(args);
     const known = captured.get(signature);
-    if (known !== undefined) return replay(known, args);
-    captured.set(signature, latest = capture(step, args, fuse));
-    return copyResult(latest.result);
+    if (known !== undefined) {
+      captured.delete(signature);
+      captured.set(signature, known);
+      return replay(known, args);
+    }
+    const fresh = capture(step, args, fuse);
+    latest = fresh.program;
+    const out = copyResult(fresh.result);
+    if (first) release(fresh);
+    else captured.set(signature, fresh);
+    first = false;
+    const [oldest] = captured.keys();
+    if (captured.size > signatures) {
+      release(captured.get(oldest!)!);
+      captured.delete(oldest!);
+    }
+    return out;
   };
   const dispose = (): void => {
     for (const entry of captured.values()) release(entry);
     captured.clear();
-    latest = undefined;
   };
   return Object.assign(call, {
     explain(): Explanation {
-      if (latest === undefined) throw new CaptureError("Cannot explain a compiled step: it is captured at its second call, call it first");
-      return { before: describeEntries(latest.program.before), after: describeEntries(latest.program.after) };
+      if (latest === undefined) throw new CaptureError("Cannot explain a compiled step: it is captured when it is called, call it first");
+      return { before: describeEntries(latest.before), after: describeEntries(latest.after) };
     },
     dispose,
     [Symbol.dispose]: dispose,
   });
+}
+
+/** What a program is made for. */
+function signatureOf(args: readonly Tensor[]): string {
+  const parts = args.map(({ dtype, shape, device, requiresGrad }) => `${dtype} ${shape} ${device}${requiresGrad ? " grad" : ""}`);
+  return `${parts.join(";")}${isGradEnabled() ? "" : " noGrad"}`;
 }
 
 function eager<Args extends readonly Tensor[], Result extends StepResult>(step: (...args: Args) => Result, args: Args): Result {
@@ -126,6 +148,7 @@ function scoped<Result extends StepResult>(body: () => Result, finish: (result: 
   }
 }
 
+/** Takes a step down and runs it. When either fails, what came before has happened, as it would have eagerly. */
 function capture<Args extends readonly Tensor[], Result extends StepResult>(
   step: (...args: Args) => Result,
   args: Args,
@@ -133,12 +156,51 @@ function capture<Args extends readonly Tensor[], Result extends StepResult>(
 ): Captured<Result> {
   const statics = noGrad(() => args.map((arg) => keep(arg.clone().requiresGrad_(arg.requiresGrad && arg.isLeaf))));
   const recording = new Recording();
-  const result = withRecorder(recording, () => eager(step, statics as unknown as Args));
-  tensorsOf(result).forEach(keep);
-  const gradients = [...recording.leaves].flatMap((leaf) => leaf.grad === null ? [] : [{ leaf, gradient: keep(leaf.grad.detach()) }]);
-  const device = recording.device ?? statics[0]?.storageOf("compile").device;
-  if (device === undefined) throw new CaptureError("Cannot compile: a step that does something with tensors is needed");
-  return { program: new Program(recording, device, { fused }), statics, result, gradients };
+  const held = [...statics];
+  let taken = false;
+  let program: Program | undefined;
+  try {
+    const result = takeDown(step, statics as unknown as Args, recording);
+    taken = true;
+    held.push(...tensorsOf(result).map(keep));
+    const gradients = [...recording.leaves].flatMap((leaf) => leaf.grad === null ? [] : [{ leaf, gradient: keep(leaf.grad.detach()) }]);
+    held.push(...gradients.map(({ gradient }) => gradient));
+    const device = recording.device ?? statics[0]?.storageOf("compile").device;
+    if (device === undefined) throw new CaptureError("Cannot compile: a step that does something with tensors is needed");
+    program = new Program(recording, device, { fused });
+    program.replay();
+    return { program, statics, result, gradients };
+  } catch (error) {
+    program?.dispose();
+    for (const tensor of held) tensor.dispose();
+    // Gradients that were not computed must not be taken for some.
+    if (taken) { for (const leaf of recording.leaves) leaf.adoptGrad(null); }
+    throw error;
+  }
+}
+
+function takeDown<Args extends readonly Tensor[], Result extends StepResult>(
+  step: (...args: Args) => Result,
+  args: Args,
+  recording: Recording,
+): Result {
+  try {
+    return withRecorder(recording, () => eager(step, args));
+  } catch (error) {
+    runTaken(recording); // if one of these kernels fails, it would have done so first
+    throw error;
+  }
+}
+
+/** Runs what was taken down before a step threw. */
+function runTaken(recording: Recording): void {
+  if (recording.device === undefined) return;
+  const program = new Program(recording, recording.device, { fused: false });
+  try {
+    program.replay();
+  } finally {
+    program.dispose();
+  }
 }
 
 function replay<Result extends StepResult>(captured: Captured<Result>, args: readonly Tensor[]): Result {

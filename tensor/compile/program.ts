@@ -23,7 +23,7 @@ export class Program {
   /** The records as they are replayed. */
   readonly after: readonly Entry[];
 
-  /** Optimises and binds what was overheard. Buffers that are still in use are kept as they are; the others get planned storages. */
+  /** Optimises and binds what was taken down. Buffers that are still in use are kept as they are; the others get planned storages. */
   constructor(recording: Recording, device: Device, { fused }: { readonly fused: boolean }) {
     const lasting = (buffer: number): boolean => {
       const { inside, handle } = recording.buffers[buffer]!;
@@ -35,9 +35,19 @@ export class Program {
     this.before = recording.entries;
     this.after = entries;
     this.#outside = recording.buffers.flatMap(({ inside, handle }) => inside || handle === undefined ? [] : [handle]);
-    const plan = planStorages(entries, recording, device, lasting);
-    this.#owned = plan.owned;
-    this.#steps = entries.flatMap((entry) => bind(entry, device, plan));
+    const owned: Storage[] = [];
+    this.#owned = owned;
+    try {
+      const plan = planStorages(entries, recording, lasting, (bytes) => {
+        const storage = device.backend.alloc(bytes);
+        owned.push(storage);
+        return storage;
+      });
+      this.#steps = entries.flatMap((entry) => bind(entry, device, plan));
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
   }
 
   /**
@@ -60,13 +70,17 @@ export class Program {
 
 interface StoragePlan {
   readonly storageOf: (buffer: number) => Storage;
-  readonly owned: readonly Storage[];
   /** Buffers of host values that no kernel changes: written when planned. */
   readonly constants: ReadonlySet<number>;
 }
 
 /** Gives each buffer that nobody outside sees a storage, shared by buffers whose uses do not overlap. */
-function planStorages(entries: readonly Entry[], recording: Recording, device: Device, lasting: (buffer: number) => boolean): StoragePlan {
+function planStorages(
+  entries: readonly Entry[],
+  recording: Recording,
+  lasting: (buffer: number) => boolean,
+  alloc: (bytes: number) => Storage,
+): StoragePlan {
   const lastUse = new Map<number, number>();
   const changed = new Set<number>();
   const written = new Set<number>();
@@ -77,15 +91,12 @@ function planStorages(entries: readonly Entry[], recording: Recording, device: D
   });
   const constants = new Set([...written].filter((buffer) => !changed.has(buffer)));
   const storages = new Map<number, Storage>();
-  const owned: Storage[] = [];
   const idle: Storage[] = [];
   const take = (bytes: number, reuse: boolean): Storage => {
     const fits = reuse ? idle.filter((storage) => storage.bytes >= bytes && storage.bytes <= 2 * bytes + 64) : [];
     const best = fits.sort((a, b) => a.bytes - b.bytes)[0];
     if (best !== undefined) return idle.splice(idle.indexOf(best), 1)[0]!;
-    const storage = device.backend.alloc(bytes);
-    owned.push(storage);
-    return storage;
+    return alloc(bytes);
   };
   entries.forEach((entry, at) => {
     const buffers = new Set(buffersOf(entry));
@@ -97,7 +108,7 @@ function planStorages(entries: readonly Entry[], recording: Recording, device: D
       if (lastUse.get(buffer) === at && !lasting(buffer) && !written.has(buffer)) idle.push(storages.get(buffer)!);
     }
   });
-  return { storageOf: (buffer) => storages.get(buffer) ?? recording.buffers[buffer]!.storage, owned, constants };
+  return { storageOf: (buffer) => storages.get(buffer) ?? recording.buffers[buffer]!.storage, constants };
 }
 
 function buffersOf(entry: Entry): number[] {

@@ -42,7 +42,7 @@ export type Entry = KernelRecord | WriteRecord | HostRecord;
 
 /** A buffer of a step, by its number. */
 export interface BufferNote {
-  /** The storage it had while the step ran eagerly. */
+  /** The storage it had while the step was taken down. */
   readonly storage: Storage;
   /** Whether the step itself made it. */
   readonly inside: boolean;
@@ -50,9 +50,9 @@ export interface BufferNote {
   handle: StorageHandle | undefined;
 }
 
-/** Listens to one step on one device. */
+/** Takes down one step on one device. */
 export class Recording implements Recorder {
-  /** What was overheard, in order. */
+  /** What is to be done, in order. */
   readonly entries: Entry[] = [];
   /** The buffers by number. */
   readonly buffers: BufferNote[] = [];
@@ -79,11 +79,19 @@ export class Recording implements Recorder {
     this.entries.push({ kind: "write", buffer: this.#numberOf(storage), byteOffset, data: copy });
   }
 
-  /** A kernel was run. */
+  /** A kernel is to be run. */
   ran(device: Device, kernel: Kernel, inputs: readonly View[], outputs: readonly View[], scalars: Scalars): void {
     this.device ??= device;
     const operand = ({ storage, ...view }: View): Operand => ({ buffer: this.#numberOf(storage), view });
-    this.entries.push({ kind: "kernel", kernel, inputs: inputs.map(operand), outputs: outputs.map(operand), scalars });
+    const record: KernelRecord = { kind: "kernel", kernel, inputs: inputs.map(operand), outputs: outputs.map(operand), scalars };
+    this.entries.push(record);
+    // What an optimizer starts from has to be there also if the step fails before its turn comes.
+    if (this.#isFresh(record) && typeof scalars !== "function") device.backend.run(kernel, inputs, outputs, scalars);
+  }
+
+  /** Whether a kernel fills a buffer of the step's own with what depends on nothing. */
+  #isFresh({ inputs, outputs }: KernelRecord): boolean {
+    return inputs.length === 0 && outputs.every(({ buffer }) => this.buffers[buffer]!.inside);
   }
 
   /** A leaf's gradient is about to be replaced. */
@@ -91,7 +99,7 @@ export class Recording implements Recorder {
     this.leaves.add(leaf);
   }
 
-  /** Something was done on the host. */
+  /** Something is to be done on the host. */
   host(action: () => void): void {
     this.entries.push({ kind: "host", action });
   }
