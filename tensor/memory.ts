@@ -99,7 +99,33 @@ function collect(): void {
       "Tandem: over 256 MiB of tensors were never freed; open `using _ = scope();` around each step, or call dispose()",
     );
   }
-  (globalThis as { gc?: () => void }).gc?.();
+  collector ??= findCollector();
+  collector();
+}
+
+let collector: (() => void) | undefined;
+
+/**
+ * The engine's own collection: exposed by a flag, or taken from the modules that Deno and Node have built in, which needs no import, no flag
+ * and no permission. Where there is neither, collections come when the engine wants them.
+ */
+function findCollector(): () => void {
+  const { gc, process } = globalThis as {
+    gc?: () => void;
+    process?: { getBuiltinModule?(name: string): unknown };
+  };
+  if (gc !== undefined) return gc;
+  try {
+    const engine = process?.getBuiltinModule?.("node:v8") as { setFlagsFromString(flag: string): void } | undefined;
+    const realms = process?.getBuiltinModule?.("node:vm") as { runInNewContext(code: string): unknown } | undefined;
+    engine?.setFlagsFromString("--expose-gc");
+    // The flag gives the function to realms made after it.
+    const exposed = realms?.runInNewContext("gc");
+    if (typeof exposed === "function") return exposed as () => void;
+  } catch {
+    // A runtime that has the modules and refuses them is one without a collector.
+  }
+  return () => {};
 }
 
 /** Whether undisposed memory is large enough that a read should let finalizers run first. */
