@@ -120,6 +120,8 @@ export {
 } from "./products.ts";
 export { type DiagonalOptions, type DiffOptions, meshgrid } from "./rearrange.ts";
 export { type Extrema, type HistogramOptions, type Interpolation, type QuantileOptions } from "./selecting.ts";
+export { decodeNpy, encodeNpy, loadNpy, type NpyReadOptions, saveNpy } from "./io/npy.ts";
+export { decodeNpz, encodeNpz, loadNpz, type NpzOptions, saveNpz } from "./io/npz.ts";
 export {
   decodeSafetensors,
   encodeSafetensors,

@@ -13,6 +13,7 @@ import { keep } from "../scope.ts";
 import { sizeOf } from "../shape.ts";
 import { type HostArray, read, type Tensor } from "../tensor.ts";
 import { writeFileAtomically } from "./atomic_file.ts";
+import { malformed, readTensorFile } from "./malformed.ts";
 import { type Decoded, decodeValues, type StoredType, storedTypes } from "./stored_types.ts";
 
 /** What a safetensors file holds. */
@@ -135,14 +136,49 @@ function readHeader(bytes: Uint8Array, name: string): { header: Record<string, u
   if (length > longestHeader || length > bytes.length - 8) {
     throw malformed(name, 0, `a header of at most ${Math.min(longestHeader, bytes.length - 8)} bytes`, `a length of ${length}`);
   }
+  let header: unknown;
+  let twice: string | undefined;
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(8, 8 + length));
-    const header: unknown = JSON.parse(text);
-    if (isRecord(header)) return { header, start: 8 + length };
+    header = JSON.parse(text);
+    twice = repeatedKey(text);
   } catch {
-    // Said below, with the offset.
+    header = undefined;
   }
-  throw malformed(name, 8, "a header that is a JSON object", `${length} other bytes`);
+  if (!isRecord(header)) throw malformed(name, 8, "a header that is a JSON object", `${length} other bytes`);
+  if (twice !== undefined) throw malformed(name, 8, `one ${JSON.stringify(twice)}`, "two");
+  return { header, start: 8 + length };
+}
+
+/** Objects and lists within each other: a header has three levels, and a parser's limits are not tried. */
+const deepestHeader = 16;
+
+/**
+ * The first key that an object of valid JSON has twice: a parser would keep the last of them without a word.
+ *
+ * @throws RangeError for nesting deeper than any header's.
+ */
+function repeatedKey(text: string): string | undefined {
+  const open: Set<string>[] = [];
+  for (let at = 0; at < text.length; at++) {
+    const character = text.charAt(at);
+    if (character === "{" || character === "[") {
+      if (open.push(new Set()) > deepestHeader) throw new RangeError("nested too deep");
+    } else if (character === "}" || character === "]") {
+      open.pop();
+    } else if (character === '"') {
+      const start = at++;
+      while (text.charAt(at) !== '"') at += text.charAt(at) === "\\" ? 2 : 1;
+      let next = at + 1;
+      while (" \t\n\r".includes(text.charAt(next)) && next < text.length) next++;
+      // What a colon follows is a key.
+      if (text.charAt(next) !== ":") continue;
+      const key = JSON.parse(text.slice(start, at + 1)) as string;
+      if (open.at(-1)!.has(key)) return key;
+      open.at(-1)!.add(key);
+    }
+  }
+  return undefined;
 }
 
 interface Entry {
@@ -187,10 +223,6 @@ function decodeEntry({ key, stored, from, to }: Entry, bytes: Uint8Array, start:
   }
 }
 
-function malformed(name: string, offset: number, needed: string, got: string): DataError {
-  return new DataError(`Cannot read ${name}: ${needed} at offset ${offset} is needed, got ${got}; write or fetch the file again`);
-}
-
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
@@ -221,12 +253,5 @@ export async function loadSafetensors(
   path: string,
   options: { readonly device?: DeviceName } = {},
 ): Promise<SafetensorsContent> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await Deno.readFile(path);
-  } catch (cause) {
-    const reason = cause instanceof Deno.errors.NotFound ? "none" : `"${cause instanceof Error ? cause.message : String(cause)}"`;
-    throw new DataError(`Cannot read ${path}: a readable safetensors file is needed, got ${reason}; check the path`, { cause });
-  }
-  return decodeSafetensors(bytes, { ...options, name: path });
+  return decodeSafetensors(await readTensorFile(path, "safetensors"), { ...options, name: path });
 }

@@ -82,6 +82,20 @@ Deno.test("decodeSafetensors refuses every malformed file with name, offset and 
     ["gap", file({ a: { ...entry, data_offsets: [4, 12] } }, [...eight, 0, 0, 0, 0]), 'the values of "a"'],
     ["overlap", file({ a: entry, b: { ...entry, data_offsets: [4, 12] } }, [...eight, 0, 0, 0, 0]), 'the values of "b"'],
     ["metadata", file({ __metadata__: { a: 1 } }), "__metadata__ that maps names to text"],
+    [
+      "name twice",
+      file(`{"a":${JSON.stringify(entry)},"\\u0061" : ${JSON.stringify(entry)}}`, eight),
+      'one "a" at offset 8 is needed, got two',
+    ],
+    ["type twice", file(`{"a":{"dtype":"I32",${JSON.stringify(entry).slice(1)}}`, eight), 'one "dtype"'],
+    ["note twice", file(`{"__metadata__":{"n":"1","n":"2"}}`), 'one "n"'],
+    ["deep", file("[".repeat(100000) + "]".repeat(100000)), "a header that is a JSON object"],
+    ["deep entry", file(`{"a":${"[".repeat(5000)}${"]".repeat(5000)}}`), "a header that is a JSON object"],
+    ["no UTF-8", file({ a: entry }, eight).map((byte, at) => at === 10 ? 0xff : byte), "a header that is a JSON object"],
+    ["overflowing sizes", file({ a: { ...entry, shape: [2 ** 52, 2 ** 52, 2 ** 52] } }, eight), "bytes for"],
+    ["infinite sizes", file({ a: { ...entry, shape: [...new Array(30).fill(2 ** 52), 0] } }, eight), "bytes for"],
+    ["range backwards", file({ a: { ...entry, data_offsets: [8, 0] } }, eight), "8 bytes for"],
+    ["range beyond", file({ a: { ...entry, data_offsets: [8, 16] } }, eight), 'the values of "a"'],
     ["wide", file({ a: { dtype: "U64", shape: [1], data_offsets: [0, 8] } }, [0, 0, 0, 0, 1, 0, 0, 0]), "within 32 bits"],
   ];
   const before = memory().tensors;
