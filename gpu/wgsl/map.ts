@@ -1,5 +1,6 @@
 /**
- * The map family: one invocation per element, any strides on either side.
+ * The map family: one invocation per element, any strides on either side; in large maps one per four elements, where four are neighbours in
+ * memory or one and the same in every view.
  *
  * @module
  */
@@ -8,9 +9,10 @@ import { DTypeError } from "../../tensor/errors.ts";
 import type { Expr } from "../../tensor/expr.ts";
 import type { MapKernel, View } from "../../tensor/kernel.ts";
 import { emitExpr, exprPrelude, scalarList } from "./expr.ts";
-import type { Limits, Plan } from "./program.ts";
-import { bindBuffers, elementDispatch, elementPosition, emptyPlan, readInput, writeOutput } from "./shader.ts";
-import { loaded, stored } from "./types.ts";
+import type { Dispatch, Limits, Plan } from "./program.ts";
+import { bindFours, readFours, worthFours } from "./fours.ts";
+import { type Buffers, elementDispatch, elementPosition, emptyPlan, fourPattern, readInput, u32, writeOutput } from "./shader.ts";
+import { loaded, storageType, stored } from "./types.ts";
 
 /** Writes the dispatch of a map. Inputs that the expression does not use are not bound. */
 export function planMap(kernel: MapKernel, inputs: readonly View[], outputs: readonly View[], limits: Limits): Plan {
@@ -19,11 +21,35 @@ export function planMap(kernel: MapKernel, inputs: readonly View[], outputs: rea
   if (size === 0) return emptyPlan;
   checkTypes("map", expr, inputs);
   const used = inputSlots(expr);
-  const buffers = bindBuffers([
+  const views = [...used.map((slot) => inputs[slot]!), ...outputs];
+  const uses = [
     ...used.map((slot) => readInput(`input${slot}`, slot, inputs[slot]!)),
     ...outputs.map((view, i) => writeOutput(`output${i}`, i, view)),
-  ]);
-  const scalars = scalarList(expr);
+  ];
+  const { buffers, whole } = bindFours(uses, worthFours(size, limits, expr) ? views.map(fourPattern) : []);
+  const map: MapSource = { expr, used, inputs, outputs, buffers, scalars: scalarList(expr) };
+  const elements = {
+    label: "map",
+    buffers,
+    size: whole ? size / 4 : size,
+    declarations: exprPrelude(map.scalars, expr),
+    body: (whole ? fourLines(map) : elementLines(map)).map((line) => `  ${line}`).join("\n"),
+    scalars: map.scalars,
+  };
+  return { temporaries: [], dispatches: [elementDispatch(elements, limits)] };
+}
+
+/** What the statements of a map are written from. */
+interface MapSource {
+  readonly expr: Expr;
+  readonly used: readonly number[];
+  readonly inputs: readonly View[];
+  readonly outputs: readonly View[];
+  readonly buffers: Buffers;
+  readonly scalars: Dispatch["scalars"];
+}
+
+function elementLines({ expr, inputs, outputs, buffers, scalars }: MapSource): string[] {
   const { lines, outputs: values } = emitExpr(expr, {
     index: "element",
     scalars,
@@ -32,11 +58,31 @@ export function planMap(kernel: MapKernel, inputs: readonly View[], outputs: rea
   const stores = outputs.map((view, i) =>
     buffers.store(`output${i}`, elementPosition("element", view), stored(outputType(expr, i), values[i]!))
   );
-  const body = [...lines, ...stores].map((line) => `  ${line}`).join("\n");
-  return {
-    temporaries: [],
-    dispatches: [elementDispatch({ label: "map", buffers, size, declarations: exprPrelude(scalars, expr), body, scalars }, limits)],
-  };
+  return [...lines, ...stores];
+}
+
+/** Invocation `element` computes the four elements from `first` on; all are read before the first is stored. */
+function fourLines({ expr, used, inputs, outputs, buffers, scalars }: MapSource): string[] {
+  const reads = readFours(buffers, used, (slot) => elementPosition("first", inputs[slot]!));
+  const four = [0, 1, 2, 3].map((i) =>
+    emitExpr(expr, {
+      prefix: `v${i}_`,
+      index: `(first + ${u32(i)})`,
+      scalars,
+      input: (slot, dtype) => loaded(dtype, reads.element(slot, i)),
+    })
+  );
+  const stores = outputs.map((view, i) => {
+    const type = storageType(view.dtype);
+    const values = four.map((one) => stored(outputType(expr, i), one.outputs[i]!)).join(", ");
+    return buffers.storeFour(`output${i}`, elementPosition("first", view), `vec4<${type}>(${values})`);
+  });
+  return [
+    "let first = element * 4u;",
+    ...reads.lines,
+    ...four.flatMap(({ lines }) => lines),
+    ...stores,
+  ];
 }
 
 /** The numbers of the inputs that expressions read, in order. */

@@ -263,9 +263,14 @@ export function rowStarts(slots: readonly number[], inputs: readonly View[], red
 
 /** The element of an input at `position` of the row, as a value. */
 export function rowElement(buffers: Buffers, slot: number, dtype: DType, view: View, reduced: number): string {
+  return loaded(dtype, buffers.element(`input${slot}`, rowPosition(slot, view, reduced)));
+}
+
+/** The position in memory of an input at `position` of the row. */
+export function rowPosition(slot: number, view: View, reduced: number): string {
   const outer = view.shape.length - reduced;
   const inner = elementPosition("position", { shape: view.shape.slice(outer), strides: view.strides.slice(outer), offset: 0 });
-  return loaded(dtype, buffers.element(`input${slot}`, `start${slot} + ${inner}`));
+  return `start${slot} + ${inner}`;
 }
 
 /** The number of rows and their length. */

@@ -12,6 +12,7 @@ import type { Expr } from "../../tensor/expr.ts";
 import type { RowKernel, RowStage, View } from "../../tensor/kernel.ts";
 import { emitExpr, functionsOf, scalarDeclaration, scalarList } from "./expr.ts";
 import { functionSource } from "./functions.ts";
+import { bindFours, type FourReads, readFours, worthFours } from "./fours.ts";
 import { checkTypes, inputSlots, outputType } from "./map.ts";
 import type { Dispatch, Limits, Plan } from "./program.ts";
 import {
@@ -20,6 +21,7 @@ import {
   fromCompute,
   reduceRows,
   rowElement,
+  rowPosition,
   rowShape,
   type RowSource,
   rowStarts,
@@ -36,6 +38,8 @@ import {
   elementOf,
   elementPosition,
   emptyPlan,
+  type FourPattern,
+  fourPattern,
   groupDispatch,
   neutralText,
   readInput,
@@ -43,7 +47,7 @@ import {
   u32,
   writeOutput,
 } from "./shader.ts";
-import { stored } from "./types.ts";
+import { loaded, storageType, stored } from "./types.ts";
 
 /** A row beyond this is spread over several workgroups; within it an invocation of 256 walks at most 256 elements a stage. */
 const longestRow = 65536;
@@ -59,6 +63,8 @@ interface RowPlan {
   readonly scalars: Dispatch["scalars"];
   /** The WGSL names of the stages' results, in their value types. */
   readonly result: (slot: number, dtype: DType) => string;
+  /** Four neighbours are read and written at once. */
+  readonly fours: boolean;
 }
 
 /** Writes the dispatches of a row kernel. */
@@ -69,15 +75,34 @@ export function planRow(kernel: RowKernel, inputs: readonly View[], outputs: rea
   for (const expr of exprs) checkTypes("row", expr, inputs);
   if (length > longestRow) return planLongRows(kernel, inputs, outputs, limits);
   const slots = length === 0 ? [] : inputSlots(...exprs);
-  const buffers = bindBuffers([
-    ...slots.map((slot) => readInput(`input${slot}`, slot, inputs[slot]!)),
-    ...outputUses(outputs),
-  ]);
+  const uses = [...slots.map((slot) => readInput(`input${slot}`, slot, inputs[slot]!)), ...outputUses(outputs)];
+  const { buffers, whole: fours } = bindFours(uses, rowPatterns(kernel, inputs, outputs, slots, limits));
   const scalars = scalarList(...exprs);
-  const plan: RowPlan = { kernel, inputs, outputs, rows, length, buffers, scalars, result: (slot) => `result${slot}` };
+  const plan: RowPlan = { kernel, inputs, outputs, rows, length, buffers, scalars, result: (slot) => `result${slot}`, fours };
   const start = rowStarts(slots, inputs, kernel.reduced);
   const dispatch = length <= walk ? shortRows(plan, start, limits) : workgroupRows(plan, start, limits);
   return { temporaries: [], dispatches: [dispatch] };
+}
+
+/** Rows of at least so many elements may be walked in fours: four for each of 256 invocations. */
+const fourLength = 1024;
+
+/** How the views stand in fours, inputs first, then outputs; empty where they do not or it is not worth it. */
+function rowPatterns(
+  kernel: RowKernel,
+  inputs: readonly View[],
+  outputs: readonly View[],
+  slots: readonly number[],
+  limits: Limits,
+): readonly (FourPattern | undefined)[] {
+  const { rows, length } = rowShape(inputs[0]!.shape, kernel.reduced);
+  // What a row's own outputs read is a single element.
+  if (kernel.outputs.some(({ per, expr }) => per === "row" && inputSlots(expr).length > 0)) return [];
+  if (length < fourLength || length % 4 !== 0 || !worthFours(rows * length, limits, ...allExprs(kernel))) return [];
+  return [
+    ...slots.map((slot) => fourPattern(inputs[slot]!)),
+    ...outputs.map((view, i) => kernel.outputs[i]!.per === "row" ? "same" : fourPattern(view)),
+  ];
 }
 
 function allExprs(kernel: RowKernel): Expr[] {
@@ -145,6 +170,7 @@ function walkLines(plan: RowPlan, stage: RowStage, total: string, first: string,
   const type = computeElement(outputType(stage.expr, 0));
   const head = [`var ${total}: ${type} = ${neutralText(stage.combine, type)};`];
   if (plan.length === 0) return head;
+  if (plan.fours) return [...head, ...walkFours(plan, stage, total, first, step)];
   const { lines, outputs } = emitAt(plan, stage.expr, "v");
   const value = toCompute(outputType(stage.expr, 0), outputs[0]!);
   return [
@@ -156,8 +182,58 @@ function walkLines(plan: RowPlan, stage: RowStage, total: string, first: string,
   ];
 }
 
+/** The same, four neighbours at a time. */
+function walkFours(plan: RowPlan, stage: RowStage, total: string, first: string, step: number): string[] {
+  const dtype = outputType(stage.expr, 0);
+  const type = computeElement(dtype);
+  const reads = readRow(plan, inputSlots(stage.expr));
+  const lanes = [0, 1, 2, 3].map((lane) => emitAt(plan, stage.expr, `v${lane}_`, { reads, lane }));
+  const [a, b, c, d] = lanes.map(({ outputs }) => toCompute(dtype, outputs[0]!)) as [string, string, string, string];
+  const join = (left: string, right: string) => combineText(stage.combine, type, left, right);
+  return [
+    `for (var position = ${first} * 4u; position < ${u32(plan.length)}; position = position + ${u32(4 * step)}) {`,
+    ...reads.lines,
+    ...lanes.flatMap(({ lines }) => lines),
+    `let pair = ${join(a, b)};`,
+    `let other = ${join(c, d)};`,
+    `let four = ${join("pair", "other")};`,
+    `${total} = ${join(total, "four")};`,
+    "}",
+  ];
+}
+
+/** Reads four neighbours of inputs from `position` of the row on. */
+function readRow({ buffers, inputs, kernel }: RowPlan, slots: readonly number[]): FourReads {
+  return readFours(buffers, slots, (slot) => rowPosition(slot, inputs[slot]!, kernel.reduced));
+}
+
+/** Computes every output of one value per element, four neighbours at a time. */
+function elementFours(plan: RowPlan, first: string, step: number): string[] {
+  const { kernel, outputs, length, buffers } = plan;
+  const chosen = kernel.outputs.flatMap(({ per, expr }, i) => per === "element" ? [{ expr, i }] : []);
+  if (chosen.length === 0) return [];
+  const reads = readRow(plan, inputSlots(...chosen.map(({ expr }) => expr)));
+  const emitted = chosen.map(({ expr, i }) => ({
+    i,
+    dtype: outputType(expr, 0),
+    lanes: [0, 1, 2, 3].map((lane) => emitAt(plan, expr, `o${i}_${lane}_`, { reads, lane })),
+  }));
+  return [
+    `for (var position = ${first} * 4u; position < ${u32(length)}; position = position + ${u32(4 * step)}) {`,
+    `let place = row * ${u32(length)} + position;`,
+    ...reads.lines,
+    ...emitted.flatMap(({ lanes }) => lanes.flatMap(({ lines }) => lines)),
+    ...emitted.map(({ i, dtype, lanes }) => {
+      const values = lanes.map((lane) => stored(dtype, lane.outputs[0]!)).join(", ");
+      return buffers.storeFour(`output${i}`, elementPosition("place", outputs[i]!), `vec4<${storageType(dtype)}>(${values})`);
+    }),
+    "}",
+  ];
+}
+
 /** Computes every output of one value per element, all of a position before the first is stored, since one may replace an input. */
 function elementLines(plan: RowPlan, first: string, step: number): string[] {
+  if (plan.fours) return elementFours(plan, first, step);
   const { kernel, outputs, length } = plan;
   const stores: string[] = [];
   const lines: string[] = [];
@@ -185,13 +261,22 @@ function perRowLines(plan: RowPlan): string[] {
   return ["let position = 0u;", ...stores];
 }
 
-function emitAt({ kernel, inputs, buffers, scalars, result }: RowPlan, expr: Expr, prefix: string) {
+/** An expression at `position` of the row, or at one of the four elements that were read from there on. */
+function emitAt(
+  { kernel, inputs, buffers, scalars, result }: RowPlan,
+  expr: Expr,
+  prefix: string,
+  four?: { readonly reads: FourReads; readonly lane: number },
+) {
   return emitExpr(expr, {
     prefix,
     scalars,
     result,
-    index: "position",
-    input: (slot, dtype) => rowElement(buffers, slot, dtype, inputs[slot]!, kernel.reduced),
+    index: four === undefined ? "position" : `(position + ${u32(four.lane)})`,
+    input: (slot, dtype) =>
+      four === undefined
+        ? rowElement(buffers, slot, dtype, inputs[slot]!, kernel.reduced)
+        : loaded(dtype, four.reads.element(slot, four.lane)),
   });
 }
 
@@ -299,7 +384,7 @@ function finalPass(
     ...chosen.map(({ i }) => writeOutput(`output${i}`, i, outputs[i]!)),
   ]);
   const scalars = scalarList(...exprs);
-  const plan: RowPlan = { kernel, inputs, outputs, rows, length, buffers, scalars, result: (slot) => `stageResult${slot}` };
+  const plan: RowPlan = { kernel, inputs, outputs, rows, length, buffers, scalars, result: (slot) => `stageResult${slot}`, fours: false };
   const emitted = chosen.map(({ expr, i }) => ({ ...emitAt(plan, expr, `o${i}_`), expr, i }));
   const body = [
     ...(per === "row"

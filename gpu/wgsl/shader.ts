@@ -61,6 +61,8 @@ export interface Buffers {
   isFours(name: string): boolean;
   /** Four neighbours from a multiple of 4 on, as a vector of the compute type. */
   loadFour(name: string, position: string): string;
+  /** The same as they are stored. */
+  elementFour(name: string, position: string): string;
   /** The statement that stores a vector of the compute type at a multiple of 4. */
   storeFour(name: string, position: string, value: string): string;
 }
@@ -104,6 +106,7 @@ export function bindBuffers(uses: readonly BufferUse[], fault = false): Buffers 
     const text = `${slot.variable}[${position}]`;
     return slot.mixed ? `bitcast<${storageType(use.dtype)}>(${text})` : text;
   };
+  const four = (name: string, position: string) => `${byName.get(name)!.slot.variable}[(${position}) / 4u]`;
   return {
     bindings,
     declarations: enables(uses.map(({ dtype }) => dtype)) + declared.join(""),
@@ -115,11 +118,8 @@ export function bindBuffers(uses: readonly BufferUse[], fault = false): Buffers 
       return `${slot.variable}[${position}] = ${converted};`;
     },
     isFours: (name) => byName.get(name)!.slot.fours,
-    loadFour: (name, position) => {
-      const { slot, use } = byName.get(name)!;
-      const four = `${slot.variable}[(${position}) / 4u]`;
-      return use.dtype === "float16" ? `vec4<f32>(${four})` : four;
-    },
+    loadFour: (name, position) => byName.get(name)!.use.dtype === "float16" ? `vec4<f32>(${four(name, position)})` : four(name, position),
+    elementFour: four,
     storeFour: (name, position, value) => {
       const { slot, use } = byName.get(name)!;
       return `${slot.variable}[(${position}) / 4u] = ${use.dtype === "float16" ? `vec4<f16>(${value})` : value};`;
@@ -262,16 +262,27 @@ export interface ElementKernel {
   readonly scalars?: Dispatch["scalars"];
 }
 
-/** Invocations per workgroup of element kernels. */
-const elementThreads = 64;
+/** How four elements from a multiple of 4 on stand in a view: as neighbours, or as one and the same. */
+export type FourPattern = "run" | "same";
 
-/** The dispatch of an {@link ElementKernel}. */
+/** The pattern that all of a view's elements keep, four by four; undefined where there is none. */
+export function fourPattern(view: Pick<View, "shape" | "strides" | "offset">): FourPattern | undefined {
+  const dims = mergedDims(view);
+  const inner = dims.pop();
+  if (inner === undefined || inner.size % 4 !== 0) return undefined;
+  if (inner.stride === 0) return "same";
+  const aligned = inner.stride === 1 && view.offset % 4 === 0 && dims.every(({ stride }) => stride % 4 === 0);
+  return aligned ? "run" : undefined;
+}
+
+/** The dispatch of an {@link ElementKernel}. Small workgroups spread small kernels; of large ones a device starts fewer. */
 export function elementDispatch(kernel: ElementKernel, limits: Limits): Dispatch {
   const { size, body, ...rest } = kernel;
-  const guarded = `  let element = group * ${u32(elementThreads)} + local;
+  const threads = size >= 2 ** 18 ? Math.min(256, limits.workgroupInvocations) : 64;
+  const guarded = `  let element = group * ${u32(threads)} + local;
   if (element >= ${u32(size)}) { return; }
 ${body}`;
-  return groupDispatch({ ...rest, count: Math.ceil(size / elementThreads), threads: elementThreads, body: guarded }, limits);
+  return groupDispatch({ ...rest, count: Math.ceil(size / threads), threads, body: guarded }, limits);
 }
 
 /** How two values are combined. */

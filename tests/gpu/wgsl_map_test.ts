@@ -80,3 +80,34 @@ gpuTest("planMap writes through strides into a part of a storage and leaves the 
   const [bytes] = await backend.read([{ storage, byteOffset: 0, byteLength: 24 }]);
   assertEquals([...new Float32Array(bytes!)], [-1, 20, -1, -1, 10, -1]);
 });
+
+gpuTest("planMap takes four elements at a time where all views allow it, and one where one does not", async () => {
+  const shape = [70, 1000];
+  const inputs = [random(...shape), random(...shape)];
+  const rows = expanded(random(1000), 0, 70);
+  const columns = permuted(expanded(random(70), 0, 1000), 1, 0);
+  for (const other of [inputs[1]!, rows, columns, stepped(random(70, 2000), 1, 2), permuted(random(1000, 70), 1, 0)]) {
+    await compareOnGpu(sum, [inputs[0]!, other], [{ shape }]);
+  }
+  await compareOnGpu(sum, [random(70001), random(70001)], [{ shape: [70001] }]);
+  const kernel = map(apply("lt", x, y), index(), cast(apply("mul", x, 10), "int32"));
+  await compareOnGpu(kernel, inputs, (["bool", "uint32", "int32"] as const).map((dtype) => ({ shape, dtype })));
+  const flags = filled("bool", shape, (at) => at % 3 === 0 ? 1 : 0);
+  await compareOnGpu(map(apply("where", input(0, "bool"), y, 7)), [flags, inputs[1]!], [{ shape }]);
+  if (!gpu().supports("float16")) return;
+  const half = filled("float16", shape, (at) => at % 1000 / 7);
+  const narrow = map(cast(apply("mul", input(0, "float16"), 1.001), "float16"));
+  await compareOnGpu(narrow, [half], [{ shape, dtype: "float16" }], { tolerance: 0 });
+});
+
+gpuTest("planMap in fours keeps x - x a NaN for infinities, and writes in place", async () => {
+  const size = 2 ** 16;
+  const storage = gpu().alloc(4 * size);
+  gpu().write(storage, 0, filled("float32", [size], (at) => at % 5 === 0 ? Infinity : at).data);
+  const view: View = { storage, dtype: "float32", shape: [size], strides: [1], offset: 0 };
+  gpu().run(map(apply("add", apply("sub", x, y), 1)), [view, view], [view], []);
+  const [bytes] = await gpu().read([{ storage, byteOffset: 0, byteLength: 4 * size }]);
+  const values = new Float32Array(bytes!);
+  assertEquals(values.findIndex((value, at) => !Object.is(value, at % 5 === 0 ? NaN : 1)), -1);
+  gpu().free(storage);
+});

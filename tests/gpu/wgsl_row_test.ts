@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { apply, cast, expression, index, input, result, scalar, type Value } from "../../tensor/expr.ts";
 import type { RowKernel } from "../../tensor/kernel.ts";
 import { expanded, permuted, random, run } from "../cpu/compare.ts";
-import { compareOnGpu, filled, gpu, gpuTest, whole } from "./families.ts";
+import { compareOnGpu, filled, gpu, gpuTest, gpuWith, whole } from "./families.ts";
 
 const x = input(0, "float32");
 
@@ -88,4 +88,23 @@ gpuTest("planRow sums 65,535, 65,536, 70,000 and 1,000,000 ones and subtracts th
     assertEquals(sum![0], size);
     assertEquals(each!.every((value) => value === size - 1), true);
   }
+});
+
+gpuTest("planRow walks long rows in fours where all views allow it", async () => {
+  const backend = gpuWith({ software: false });
+  await compareOnGpu(softmax, [random(70, 1024)], [{ shape: [70, 1024] }, { shape: [70] }], { backend });
+  await compareOnGpu(softmax, [permuted(random(1024, 70), 1, 0)], [{ shape: [70, 1024] }, { shape: [70] }], { backend });
+  const mean = apply("div", result(0, "float32"), 2400);
+  const centred = apply("sub", x, mean);
+  const kernel = row(2, [["sum", x], ["max", apply("abs", centred)]], [
+    ["element", apply("mul", apply("div", centred, result(1, "float32")), input(1, "float32"))],
+    ["row", mean],
+  ]);
+  const images = permuted(random(3, 40, 800), 1, 0, 2);
+  const weight = expanded(expanded(random(40), 1, 800), 1, 3);
+  await compareOnGpu(kernel, [images, weight], [{ shape: [40, 3, 800] }, { shape: [40] }], { backend, tolerance: 1e-4 });
+  const chosen = apply("where", apply("eq", cast(index(), "int32"), input(1, "int32")), x, 0);
+  const picked = row(1, [["sum", chosen]], [["row", result(0, "float32")]]);
+  const target = expanded(filled("int32", [70], () => whole(1024)), 1, 1024);
+  await compareOnGpu(picked, [random(70, 1024), target], [{ shape: [70] }], { backend });
 });
