@@ -6,8 +6,8 @@
 
 /** What a scope can free: a tensor, or what the tape saved for one backward step. */
 export interface Scoped {
-  /** Frees it; a second call does nothing. */
-  dispose(): void;
+  /** Frees it, and tells later users what did; a second call does nothing. */
+  dispose(by?: string): void;
   /** The scope that will free it, if any. */
   owner: Scope | undefined;
   /** Told when no scope is left that will free it. */
@@ -79,7 +79,7 @@ export class Scope implements Disposable {
     }
     for (const member of this.#members) {
       member.owner = undefined;
-      member.dispose();
+      member.dispose("the end of a scope");
     }
     this.#members.clear();
   }

@@ -123,7 +123,7 @@ export class Tensor implements Scoped, Disposable {
   /** The scope that frees it, if any. */
   owner: Scope | undefined = undefined;
   #storage: CountedStorage;
-  #disposedAt: string | undefined;
+  #freedBy: string | undefined;
   #requiresGrad = false;
   #edge: Edge | undefined;
   #grad: Tensor | null = null;
@@ -161,7 +161,7 @@ export class Tensor implements Scoped, Disposable {
 
   /** Whether it was freed. */
   get isDisposed(): boolean {
-    return this.#disposedAt !== undefined;
+    return this.#freedBy !== undefined;
   }
 
   /** Whether operations on it are recorded for gradients. */
@@ -192,13 +192,17 @@ export class Tensor implements Scoped, Disposable {
 
   // ---- lifetime -------------------------------------------------------------------------------------------------
 
-  /** Frees it now; views of the same storage stay. A second call does nothing. */
-  dispose(): void {
-    if (this.#disposedAt !== undefined) return;
-    this.#disposedAt = "freed";
+  /**
+   * Frees it now; views of the same storage stay. A second call does nothing.
+   *
+   * @param by What frees it, for the error that a later use meets.
+   */
+  dispose(by = "dispose()"): void {
+    if (this.#freedBy !== undefined) return;
+    this.#freedBy = by;
     this.owner?.remove(this);
     this.#storage.release();
-    this.#grad?.dispose();
+    this.#grad?.dispose(by);
     this.#grad = null;
     this.#edge = undefined;
   }
@@ -210,7 +214,7 @@ export class Tensor implements Scoped, Disposable {
 
   /** Internal: no scope will free it, so the garbage collector must. */
   escaped(): void {
-    if (this.#disposedAt === undefined) this.#storage.watch();
+    if (this.#freedBy === undefined) this.#storage.watch();
   }
 
   // ---- reading --------------------------------------------------------------------------------------------------
@@ -324,7 +328,7 @@ export class Tensor implements Scoped, Disposable {
   adoptGrad(gradient: Tensor | null): void {
     if (this.#grad === gradient) return;
     currentRecorder()?.adopted(this);
-    this.#grad?.dispose();
+    this.#grad?.dispose("zeroGrad() or another value of grad");
     this.#grad = gradient;
     if (gradient === null) return;
     gradient.owner?.remove(gradient);
@@ -1499,10 +1503,10 @@ export class Tensor implements Scoped, Disposable {
   }
 
   #alive(op: string): void {
-    if (this.#disposedAt !== undefined) {
+    if (this.#freedBy !== undefined) {
       throw new DisposedError(
-        `Cannot ${op} a ${this.dtype} tensor of shape ${formatShapes([this.shape])}: it was freed by dispose() or by the end of a scope; ` +
-          "save it with keep(t) or scope.keep(t)",
+        `Cannot ${op} a ${this.dtype} tensor of shape ${formatShapes([this.shape])}: it was freed by ${this.#freedBy}; save it with ` +
+          "keep(t) or scope.keep(t)",
       );
     }
   }

@@ -110,10 +110,22 @@ Deno.test("dispose() frees once; views keep their memory", async () => {
   assertEquals(memory().bytes, before.bytes);
 });
 
-Deno.test("DisposedError names the operation and the remedy", async () => {
+Deno.test("DisposedError names the operation, what freed the tensor and the remedy", async () => {
   const x = ones([2, 3]);
   x.dispose();
-  assertThrows(() => x.add(1), DisposedError, "Cannot add a float32 tensor of shape [2, 3]: it was freed");
+  assertThrows(() => x.add(1), DisposedError, "Cannot add a float32 tensor of shape [2, 3]: it was freed by dispose();");
+  let inner: Tensor;
+  {
+    using _ = scope();
+    inner = ones([2]);
+  }
+  assertThrows(() => inner.add(1), DisposedError, "it was freed by the end of a scope; save it with keep(t)");
+  const w = ones([1], { requiresGrad: true });
+  w.square().backward();
+  const gradient = w.grad!;
+  w.grad = null;
+  assertThrows(() => gradient.add(1), DisposedError, "it was freed by zeroGrad() or another value of grad");
+  w.dispose();
   assertThrows(() => ones([2, 3]).mul(x), DisposedError, "keep(t)");
   assertThrows(() => x.reshape([6]), DisposedError, "Cannot reshape");
   assertThrows(() => x.detach(), DisposedError, "Cannot detach");
