@@ -301,6 +301,8 @@ export {
   Flatten,
   GELU,
   GLU,
+  gridSample,
+  type GridSampleOptions,
   GroupNorm,
   groupNorm,
   type GroupNormLayerOptions,
