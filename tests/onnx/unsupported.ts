@@ -66,18 +66,6 @@ const everywhere: Readonly<Record<string, readonly string[]>> = {
     "test_tfidfvectorizer_tf_onlybigrams_skip5",
     "test_tfidfvectorizer_tf_uniandbigrams_skip5",
   ],
-  "there is no function that samples at positions with fractions": [
-    "test_gridsample",
-    "test_gridsample_aligncorners_true",
-    "test_gridsample_bicubic",
-    "test_gridsample_bilinear",
-    "test_gridsample_border_padding",
-    "test_gridsample_nearest",
-    "test_gridsample_reflection_padding",
-    "test_gridsample_zeros_padding",
-    "test_roialign_aligned_false",
-    "test_roialign_aligned_true",
-  ],
   "its outputs were made with ε = 0.01, which its model does not say": ["test_adam_multiple"],
 };
 

@@ -15,6 +15,7 @@ import { quantization } from "./quantization.ts";
 import { recurrent } from "./recurrent.ts";
 import { reduction } from "./reduction.ts";
 import { resizing } from "./resizing.ts";
+import { sampling } from "./sampling.ts";
 import { shaping } from "./shaping.ts";
 import { signal } from "./signal.ts";
 import { training } from "./training.ts";
@@ -32,6 +33,7 @@ export const operators: Readonly<Record<string, Operator>> = {
   ...recurrent,
   ...reduction,
   ...resizing,
+  ...sampling,
   ...shaping,
   ...signal,
   ...training,
