@@ -103,6 +103,17 @@ export function cosineSimilarity(a: Tensor, b: Tensor, { dim = 1, epsilon = 1e-8
   });
 }
 
+/** Internal: see {@link Tensor.lerp}. Beyond the middle the way is measured from the end, so that the end is met exactly. */
+export function lerp(start: Tensor, end: Tensor, weight: Tensor | number): Tensor {
+  return tidy(() => {
+    const way = end.sub(start);
+    const near = (): Tensor => start.add(way.mul(weight));
+    const far = (): Tensor => end.sub(way.mul(typeof weight === "number" ? 1 - weight : weight.neg().add(1)));
+    if (typeof weight === "number") return Math.abs(weight) < 0.5 ? near() : far();
+    return weight.abs().lt(0.5).where(near(), far());
+  });
+}
+
 /** Options of {@link unitVectors}. */
 export interface UnitVectorOptions extends DistanceOptions {
   /** The dims of the vectors. Default 1. */

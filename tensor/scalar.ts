@@ -120,6 +120,12 @@ export function threefry(key0: number, key1: number, counter: number): number {
 /** The rotation of each of Threefry's rounds, repeating after eight. */
 export const threefryRotations: readonly number[] = [13, 15, 26, 6, 17, 29, 16, 24];
 
+/** JavaScript's exact remainder, moved to the divisor's sign; a remainder of 0 keeps the dividend's. */
+function flooredRemainder(a: number, b: number): number {
+  const rest = a % b;
+  return rest !== 0 && (rest < 0) !== (b < 0) ? rest + b : rest;
+}
+
 /** Maximum that lets NaN through. */
 function maximum(a: number, b: number): number {
   return Math.max(a, b);
@@ -167,8 +173,8 @@ const rows = {
   div: row(2, "float", (a, b) => a / b),
   /** Whole-number division towards minus infinity; by zero gives 0, so that no backend traps. */
   floorDiv: row(2, "integer", (a, b) => b === 0 ? 0 : Math.floor(a / b)),
-  /** The remainder with the divisor's sign, as Python's %; whole numbers by zero give 0. */
-  mod: row(2, "same", (a, b) => a - b * Math.floor(a / b)),
+  /** The remainder with the divisor's sign, as Python's %, exact for every quotient; whole numbers by zero give 0. */
+  mod: row(2, "same", flooredRemainder),
   /** 1 for 1 to any power, for any number to the power 0, and for -1 to ±Infinity, as in C. */
   pow: row(2, "float", (a, b) => a === 1 || b === 0 || (a === -1 && Math.abs(b) === Infinity) ? 1 : Math.pow(a, b)),
   atan2: row(2, "float", (a, b) => Math.atan2(a, b)),

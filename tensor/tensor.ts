@@ -367,8 +367,10 @@ export class Tensor implements Scoped, Disposable {
     return combine(binary.remainder, this, other);
   }
 
-  /** a^b, broadcast, in a floating type. */
+  /** a^b, broadcast, in a floating type. By the numbers 0.5 and -0.5 it is the root and its inverse, NaN at -Infinity, as in PyTorch. */
   pow(exponent: Tensor | number): Tensor {
+    if (exponent === 0.5) return one(unary.rootPower, this);
+    if (exponent === -0.5) return one(unary.inverseRootPower, this);
     return combine(binary.pow, this, exponent);
   }
 
@@ -407,9 +409,9 @@ export class Tensor implements Scoped, Disposable {
     return combine(arithmetic.xlogy, this, other);
   }
 
-  /** a + weight (end - a), broadcast. */
+  /** a + weight (end - a), broadcast; exactly `end` where the weight is 1. */
   lerp(end: Tensor, weight: Tensor | number): Tensor {
-    return tidy(() => this.add(end.sub(this).mul(weight)));
+    return products.lerp(this, end, weight);
   }
 
   /** a + value · x · y, broadcast. */
@@ -432,7 +434,7 @@ export class Tensor implements Scoped, Disposable {
     return one(unary.abs, this);
   }
 
-  /** -1, 0 or 1; 0 for NaN. */
+  /** -1, 0 or 1; 0 for NaN and -0. */
   sign(): Tensor {
     return one(unary.sign, this);
   }
@@ -828,10 +830,9 @@ export class Tensor implements Scoped, Disposable {
     if (p === -Infinity) return tidy(() => this.abs().min(dim, options));
     if (!(p > 0)) throw new ArgumentError(`Cannot norm: a positive p or -Infinity is needed, got ${p}`);
     return tidy(() => {
-      const total = this.abs().pow(p).sum(dim, options);
-      // The root's slope at 0 is infinite; there the norm's own subgradient is 0.
-      const zero = total.eq(0);
-      return zero.where(0, zero.where(1, total).pow(1 / p));
+      // A root's slope at 0 is infinite; there the norm's own subgradient is 0. Below 1 the summands are roots as well.
+      const total = (p < 1 ? powerFromZero(this.abs(), p) : this.abs().pow(p)).sum(dim, options);
+      return powerFromZero(total, 1 / p);
     });
   }
 
@@ -1233,7 +1234,10 @@ export class Tensor implements Scoped, Disposable {
     return apply(shaping.copy, [this], {})[0]!;
   }
 
-  /** The values in another type; the tensor itself when it already has it. Floats become whole numbers by truncation and clamping. */
+  /**
+   * The values in another type; the tensor itself when it already has it. Floats become whole numbers by truncation and clamping, NaN
+   * becomes 0; whole numbers beyond the range wrap; anything but 0, NaN too, is true.
+   */
   to(dtype: DType): Tensor {
     if (dtype === this.dtype) return this;
     return apply(shaping.castTo, [this], { dtype })[0]!;
@@ -1733,6 +1737,12 @@ const greatestFinite: Readonly<Record<DType, number>> = {
   uint32: 4294967295,
   bool: 1,
 };
+
+/** x^p for x from 0 on, with the gradient 0 at 0. */
+function powerFromZero(x: Tensor, p: number): Tensor {
+  const zero = x.eq(0);
+  return zero.where(0, zero.where(1, x).pow(p));
+}
 
 /** A 0-d tensor for a number that meets another number. */
 function scalarLike(x: Tensor, value: number, other: number): Tensor {

@@ -7,7 +7,7 @@ import { formatShapes, IndexError } from "../../tensor/errors.ts";
 import type { GatherKernel, ScanKernel, ScatterKernel, SortKernel } from "../../tensor/kernel.ts";
 import { wrap } from "../../tensor/scalar.ts";
 import { sizeOf } from "../../tensor/shape.ts";
-import { combiner } from "./combine.ts";
+import { combiner, neutral } from "./combine.ts";
 import { contiguous, eachLine, lineOf, mergeDims, store, type Strided, toFloat64 } from "./strided.ts";
 
 /** Runs a gather kernel; all indices are checked before anything is written. */
@@ -80,7 +80,8 @@ export function runScan(kernel: ScanKernel, inputs: readonly Strided[], outputs:
   const join = combiner(kernel.combine, x.dtype);
   const count = x.shape[x.shape.length - 1] ?? 1;
   for (let start = 0; start < values.length; start += count) {
-    for (let at = start + 1; at < start + count; at++) values[at] = join(values[at - 1]!, values[at]!);
+    let running = neutral(kernel.combine, x.dtype);
+    for (let at = start; at < start + count; at++) values[at] = running = join(running, values[at]!);
   }
   for (let at = 0; at < values.length; at++) values[at] = wrap(values[at]!, output.dtype);
   store(values, output);

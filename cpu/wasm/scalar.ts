@@ -66,7 +66,7 @@ const writers: Record<ScalarOp, ScalarWriter> = {
   div: binary({ float: "f32x4.div" }),
   floorDiv: byType({ int: floorDivision, uint: floorDivision, bool: (e, [a, b]) => e.op("v128.and", a!, b!) }),
   mod: byType({
-    float: (e, args) => transcendental.inDouble(e, args, (a, b) => e.double.sub(a, e.double.mul(b, e.double.floor(e.double.div(a, b))))),
+    float: (e, [a, b]) => transcendental.remainder(e, a!, b!),
     int: wholeRemainder,
     uint: wholeRemainder,
     bool: (e, [, b]) => e.op("v128.not", b!),

@@ -223,6 +223,62 @@ export function inDouble(e: Terms, args: readonly Term[], body: (...args: Term[]
   });
 }
 
+/** Below this the whole part of a quotient of two float32 and its product with the divisor are exact in float64. */
+const exactQuotient = 2 ** 28;
+
+/** The exact remainder with the divisor's sign; a remainder of 0 keeps the dividend's. */
+export function remainder(e: Terms, dividend: Term, divisor: Term): Term {
+  return inDouble(e, [dividend, divisor], (a, b) => {
+    const d = e.double;
+    const { f } = e;
+    const [x, y] = [e.keep(d.abs(a)), e.keep(d.abs(b))];
+    const quotient = e.keep(d.div(x, y));
+    const size = e.keep(e.select(d.lt(x, y), x, d.sub(x, d.mul(d.floor(quotient), y))));
+    e.op("v128.any_true", d.gt(quotient, d.number(exactQuotient))).write(f);
+    f.if(() => {
+      const long = e.helper("longRemainder", longRemainder);
+      for (const lane of [0, 1]) {
+        f.get(x.local!).lane("f64x2.extract_lane", lane).get(y.local!).lane("f64x2.extract_lane", lane).op("f64.div");
+        f.f64(exactQuotient).op("f64.gt");
+        f.if(() => {
+          f.get(size.local!).get(x.local!).lane("f64x2.extract_lane", lane).get(y.local!).lane("f64x2.extract_lane", lane).call(long);
+          f.lane("f64x2.replace_lane", lane).set(size.local!);
+        });
+      }
+    });
+    const signed = e.keep(d.copySign(size, a));
+    const across = e.op("v128.and", d.ne(size, d.number(0)), e.op("v128.xor", d.lt(a, d.number(0)), d.lt(b, d.number(0))));
+    return e.select(across, d.add(signed, b), signed);
+  });
+}
+
+/** The remainder of x ≥ 0 by y ≥ 0, both float32 numbers and x / y large, by long division with 26 bits of the quotient at a time. */
+function longRemainder(module: ModuleBuilder): FunctionBuilder {
+  const f = module.function("longRemainder", { params: ["f64", "f64"], results: ["f64"] });
+  const [x, y] = [f.parameters[0]!, f.parameters[1]!];
+  const step = f.local("f64");
+  const exponent = (value: typeof x) => f.get(value).op("i64.reinterpret_f64").i64(52n).op("i64.shr_u");
+  const takeOff = (divisor: typeof x) =>
+    f.get(x).get(x).get(divisor).op("f64.div").op("f64.floor").get(divisor).op("f64.mul").op("f64.sub").set(x);
+  f.get(x).f64(Infinity).op("f64.lt").get(y).f64(0).op("f64.gt").op("i32.and").op("i32.eqz");
+  f.if(() => {
+    f.f64(NaN).op("return");
+  });
+  f.loop((next) => {
+    f.get(x).get(y).f64(exactQuotient).op("f64.mul").op("f64.gt");
+    f.if(() => {
+      exponent(x);
+      exponent(y);
+      f.op("i64.sub").i64(26n).op("i64.sub").i64(52n).op("i64.shl").get(y).op("i64.reinterpret_f64").op("i64.add");
+      f.op("f64.reinterpret_i64").set(step);
+      takeOff(step);
+      f.branch(next);
+    });
+  });
+  takeOff(y);
+  return f.get(x);
+}
+
 /** e^x in float64 to 1e-11, for results that are rounded to float32. */
 function expDouble(e: Terms, argument: Term): Term {
   return e.scoped(() => {

@@ -126,10 +126,10 @@ fn remainder32(a: f32, b: f32) -> f32 {
   mod32: {
     calls: ["isNaN32", "isInf32", "remainder32"],
     source: `fn mod32(a: f32, b: f32) -> f32 {
-  if (isNaN32(a) || isNaN32(b) || isInf32(a) || isInf32(b) || b == 0f) { return ${notANumber}; }
+  if (isNaN32(a) || isNaN32(b) || isInf32(a) || b == 0f) { return ${notANumber}; }
   let size = remainder32(a, b);
-  let remainder = select(size, -size, a < 0f);
-  return select(remainder, remainder + b, size != 0f && ((a < 0f) != (b < 0f)));
+  let remainder = bitcast<f32>(bitcast<u32>(size) | (bitcast<u32>(a) & 0x80000000u));
+  return select(remainder, select(remainder + b, b, isInf32(b)), size != 0f && ((a < 0f) != (b < 0f)));
 }`,
   },
   sqrt32: {
@@ -439,7 +439,7 @@ fn cosCore(r: f32) -> f32 {
   let small = fma(x * z, ${polynomial("z", [-0.3333328321, 0.1333147037, -0.05374163642, 0.02064417397, -0.005709534381])}, x);
   let a = abs(x);
   let size = 1f - 2f / (exp32(2f * min(a, 20f)) + 1f);
-  return select(bitcast<f32>(bitcast<u32>(size) | (bitcast<u32>(x) & 0x80000000u)), small, a < 0.625f || isNaN32(x));
+  return select(bitcast<f32>(bitcast<u32>(select(size, small, a < 0.625f)) | (bitcast<u32>(x) & 0x80000000u)), x, isNaN32(x));
 }`,
   },
   sigmoid32: {

@@ -89,7 +89,8 @@ export const tanhshrink: Activation = unary("tanhshrink", {
 /** Attributes: the threshold and the value that stands for what does not pass it. */
 export const threshold: Activation = unary("threshold", {
   expr: (x, limit, value) => apply("where", apply("le", x, limit!), value!, x),
-  vjp: ({ dy, x, attributes: [limit] }) => [dy.mul(x(0).gt(limit!))],
+  // A gradient meets NaN as it meets what passes, as in PyTorch.
+  vjp: ({ dy, x, attributes: [limit] }) => [dy.maskedFill(x(0).le(limit!), 0)],
   saves: "input",
   type: "same",
   refuses: ["bool"],

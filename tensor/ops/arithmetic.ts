@@ -41,7 +41,8 @@ export const acosh: Unary = unary("acosh", {
   expr: (x) => {
     const above = apply("sub", x, 1);
     const root = apply("sqrt", apply("mul", above, apply("add", above, 2)));
-    return largeOr(x, apply("log1p", apply("add", above, root)));
+    // Far below 1 the square overflows or is lost beside the argument: only the comparison says NaN there.
+    return apply("where", apply("lt", x, 1), constantLike(x, NaN), largeOr(x, apply("log1p", apply("add", above, root))));
   },
   vjp: ({ dy, x }) => [dy.mul(x(0).square().sub(1).rsqrt())],
   saves: "input",
@@ -85,8 +86,9 @@ export const logaddexp: Binary = binary("logaddexp", {
     return apply("where", apply("eq", a, b), apply("add", a, Math.LN2), sum);
   },
   vjp: ({ dy, a, b, needsA, needsB }) => {
-    const distance = difference(a, b);
-    const known = distance.isNaN().where(0, distance);
+    // Equal infinities share the gradient as equal numbers do; what is NaN stays NaN.
+    const same = typeof a === "number" ? (b as Tensor).eq(a) : a.eq(b);
+    const known = same.where(0, difference(a, b));
     return [needsA ? dy.mul(known.sigmoid()) : null, needsB ? dy.mul(known.neg().sigmoid()) : null];
   },
   saves: "inputs",
@@ -124,7 +126,9 @@ function constantLike(like: Value, value: number): Value {
 export const fmod: Binary = binary("fmod", {
   expr: (a, b) => {
     const size = apply("mod", apply("abs", a), apply("abs", b));
-    return apply("where", apply("lt", a, 0), apply("neg", size), size);
+    const signed = apply("where", apply("lt", a, 0), apply("neg", size), size);
+    // A remainder of 0 has the dividend's sign, which a comparison does not see.
+    return isFloat(a.dtype) ? apply("where", apply("eq", size, 0), apply("mul", a, 0), signed) : signed;
   },
   vjp: ({ dy, a, b, needsB }) => {
     if (!needsB) return [dy, null];

@@ -136,17 +136,33 @@ export const div = binary("div", {
   type: "float",
 });
 export const floorDivide = binary("floorDivide", {
-  expr: (a, b) => isFloat(a.dtype) ? apply("floor", apply("div", a, b)) : apply("floorDiv", a, b),
+  expr: (a, b) => isFloat(a.dtype) ? floorQuotient(a, b) : apply("floorDiv", a, b),
   vjp: null,
   refuses: noBool,
 });
+/**
+ * ⌊a / b⌋ as Python has it: from the exact remainder, so that a quotient rounded up to a whole number does not count. What is left of a
+ * when the remainder is taken off is a multiple of b, but for rounding.
+ */
+function floorQuotient(a: Value, b: Value): Value {
+  const size = apply("mod", apply("abs", a), apply("abs", b));
+  const rest = apply("where", apply("lt", a, 0), apply("neg", size), size);
+  const whole = apply("round", apply("div", apply("sub", a, rest), b));
+  const crossed = apply("and", apply("ne", size, 0), apply("ne", apply("lt", rest, 0), apply("lt", b, 0)));
+  const floored = apply("where", crossed, apply("sub", whole, 1), whole);
+  const quotient = apply("div", a, b);
+  // 0 has the quotient's sign.
+  const signed = apply("where", apply("eq", floored, 0), apply("mul", quotient, 0), floored);
+  return apply("where", apply("eq", b, 0), quotient, signed);
+}
+
 /** The remainder with the divisor's sign, as Python's %. */
 export const remainder = binary("remainder", {
   expr: (a, b) => apply("mod", a, b),
   vjp: ({ dy, a, b, needsB }) => {
     if (!needsB) return [dy, null];
-    const quotient = typeof a === "number" ? (b as Tensor).reciprocal().mul(a) : a.div(b);
-    return [dy, dy.mul(quotient.floor()).neg()];
+    const dividend = typeof a === "number" ? (b as Tensor).newFull([], a) : a;
+    return [dy, dy.mul(dividend.floorDivide(b)).neg()];
   },
   saves: "inputs",
   refuses: noBool,

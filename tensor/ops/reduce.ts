@@ -49,7 +49,7 @@ interface ReduceDeclaration<A extends ReduceAttributes> {
   readonly prologue?: (x: Value) => Value;
   /** May use the row's length. */
   readonly epilogue?: (combined: Value, count: Value) => Value;
-  readonly vjp: Vjp<A> | null;
+  readonly vjp: KernelOp<A>["vjp"];
   readonly saves?: "input" | "input and output";
   readonly compose?: KernelOp<A>["compose"];
   /** What an empty row gives, where the epilogue would not do: a GPU's compiler takes 0 / 0 for 0. Default: what the epilogue gives. */
@@ -136,24 +136,14 @@ export const mean: KernelOp<ReduceAttributes> = reduce("mean", {
 });
 
 /**
- * The gradient is the product of the others: y / x, and where exactly one factor is 0, the product of the rest at that place. Zeros
- * are found by comparison, so that nothing divides by them.
+ * The gradient is the product of the others. Through products alone it is right wherever there is a 0, an infinity or NaN, where
+ * dividing the product by a factor is not, and it has a slope of its own.
  */
 export const prod: KernelOp<ReduceAttributes> = reduce("prod", {
   combine: "prod",
   type: sumType,
-  vjp: (context) => {
-    const x = context.x(0);
-    const { dims } = context.attributes;
-    const zero = x.eq(0);
-    const zeros = zero.sum(dims, { keepDim: true });
-    const safe = zero.where(1, x);
-    const product = safe.prod(dims, { keepDim: true });
-    const others = zero.where(zeros.eq(1).where(product, 0), zeros.eq(0).where(product.div(safe), 0));
-    return [spread(context).mul(others)];
-  },
+  vjp: "compose",
   saves: "input",
-  // Behind a zero that form has no slope where its own derivative has one: second derivatives go through products only.
   compose: ([x], attributes) => [productByHalves(x!, attributes)],
 });
 
@@ -172,11 +162,12 @@ function productByHalves(x: Tensor, attributes: ReduceAttributes): Tensor {
   return y.reshape(reducedShape(x.shape, attributes));
 }
 
-/** Elements equal to the extremum share the gradient evenly, as PyTorch's amax and amin do. */
+/** Elements equal to the extremum share the gradient evenly, as PyTorch's amax and amin do; where that is NaN, so is every gradient. */
 function extremumVjp(context: Parameters<Vjp<ReduceAttributes>>[0]): ReturnType<Vjp<ReduceAttributes>> {
-  const hit = context.x(0).eq(spread(context, context.y(0)));
+  const extremum = spread(context, context.y(0));
+  const hit = context.x(0).eq(extremum);
   const count = hit.sum(context.attributes.dims, { keepDim: true });
-  return [hit.where(spread(context).div(count), 0)];
+  return [hit.where(spread(context).div(count), extremum.isNaN().where(NaN, 0))];
 }
 
 export const max: KernelOp<ReduceAttributes> = reduce("max", {

@@ -41,7 +41,11 @@ export const lgamma: Special = unary("lgamma", {
     const positive = logGamma(apply("where", reflected, apply("sub", 1, x), x));
     const mirrored = apply("sub", apply("sub", Math.log(Math.PI), apply("log", apply("abs", sinePi(x)))), positive);
     const value = apply("where", reflected, mirrored, positive);
-    return apply("where", apply("isInf", x), number(x, Infinity), value);
+    // Γ(x) is 1 / x near 0, where the reflection's sine would meet numbers below the normal ones.
+    const size = apply("abs", x);
+    const near = apply("where", apply("lt", size, isDouble(x) ? 2 ** -60 : 2 ** -30), apply("neg", apply("log", size)), value);
+    const pole = apply("and", apply("lt", x, 0), apply("eq", offWhole(x), 0));
+    return apply("where", apply("or", pole, apply("isInf", x)), number(x, Infinity), near);
   },
   vjp: ({ dy, x, apply: run }) => [dy.mul(run(digamma, [x(0)], [])[0]!)],
   saves: "input",
@@ -209,12 +213,12 @@ function digammaPositive(x: Value): Value {
 
 /** Σ_k 1 / (x + k)^s for x > 0, by Euler and Maclaurin's formula beyond 10. */
 function zeta(x: Value, s: number): Value {
-  const power = (at: Value): Value => {
+  const power = (at: Value, exponent: number): Value => {
     let product = at;
-    for (let factor = 1; factor < s; factor++) product = apply("mul", product, at);
-    return apply("div", 1, product);
+    for (let factor = 1; factor < exponent; factor++) product = apply("mul", product, at);
+    return product;
   };
-  const [sum, z] = stepUp(x, power);
+  const [sum, z] = stepUp(x, (at) => apply("div", 1, power(at, s)));
   const inverse = apply("div", 1, z);
   const square = apply("mul", inverse, inverse);
   let rising = 1;
@@ -223,8 +227,9 @@ function zeta(x: Value, s: number): Value {
     rising = k === 0 ? s / 2 : rising * (s + 2 * k - 1) * (s + 2 * k) / ((2 * k + 1) * (2 * k + 2));
     return b * rising;
   });
-  const tail = apply("add", apply("add", apply("mul", z, 1 / (s - 1)), 0.5), apply("mul", inverse, polynomial(square, terms)));
-  return apply("add", sum, apply("mul", power(z), tail));
+  // Powers of 1 / z, which do not overflow where those of z do.
+  const tail = apply("add", apply("add", apply("mul", inverse, 0.5), 1 / (s - 1)), apply("mul", square, polynomial(square, terms)));
+  return apply("add", sum, apply("mul", power(inverse, s - 1), tail));
 }
 
 /** What lies below 10, summed, and the first x + k from there on. */

@@ -78,9 +78,9 @@ function rounding(op: "floor" | "ceil" | "round" | "trunc"): KernelOp<readonly n
 
 export const neg = direct("neg", { vjp: ({ dy }) => [dy.neg()], type: "same", refuses: noBool });
 export const abs = direct("abs", { vjp: ({ dy, x }) => [dy.mul(x(0).sign())], saves: "input", type: "same", refuses: noBool });
-/** NaN has the sign 0, as in PyTorch, so that abs has the gradient 0 there. */
+/** NaN and -0 have the sign 0, as in PyTorch, so that abs has the gradient 0 there. */
 export const sign = unary("sign", {
-  expr: (x) => isFloat(x.dtype) ? apply("where", apply("isNaN", x), 0, apply("sign", x)) : apply("sign", x),
+  expr: (x) => isFloat(x.dtype) ? apply("sub", cast(apply("gt", x, 0), x.dtype), cast(apply("lt", x, 0), x.dtype)) : apply("sign", x),
   vjp: ({ dy }) => [dy.zerosLike()],
   type: "same",
   refuses: noBool,
@@ -98,6 +98,17 @@ export const square = unary("square", {
 });
 export const sqrt = direct("sqrt", { vjp: ({ dy, y }) => [dy.div(y(0).mul(2))], saves: "output" });
 export const rsqrt = direct("rsqrt", { vjp: ({ dy, y }) => [dy.mul(y(0).pow(3)).mul(-0.5)], saves: "output" });
+/** x^½ and x^-½ with the gradients of powers, which differ from those of roots at -0 and -Infinity. */
+export const rootPower = unary("pow", {
+  expr: (x) => apply("sqrt", x),
+  vjp: ({ dy, x }) => [dy.mul(x(0).pow(-0.5)).mul(0.5)],
+  saves: "input",
+});
+export const inverseRootPower = unary("pow", {
+  expr: (x) => apply("rsqrt", x),
+  vjp: ({ dy, x }) => [dy.mul(x(0).pow(-1.5)).mul(-0.5)],
+  saves: "input",
+});
 export const reciprocal = unary("reciprocal", {
   expr: (x) => apply("div", 1, x),
   vjp: ({ dy, y }) => [dy.mul(y(0).square()).neg()],
