@@ -8,8 +8,9 @@ import type { Batch, DataLoader } from "../data/mod.ts";
 import type { Module } from "../nn/mod.ts";
 import type { Optimizer } from "../optim/mod.ts";
 import { ArgumentError } from "../tensor/errors.ts";
-import { scope, Tensor } from "../tensor/mod.ts";
+import { scope, type Tensor } from "../tensor/mod.ts";
 import { RunningMean } from "./metrics.ts";
+import { makeUpdate, resultOf, type Update } from "./update.ts";
 
 /** What one step computes: the loss that is differentiated, and other numbers that are averaged and shown. */
 export interface TrainingStepResult {
@@ -73,6 +74,11 @@ export interface FitOptions {
   readonly signal?: AbortSignal;
   /** Called between backward and the optimizer's step: clip gradients here. */
   readonly beforeUpdate?: () => void;
+  /**
+   * Whether steps are compiled, once in each epoch for each shape of batch: then `step` and `beforeUpdate` are called for that only, must
+   * compute with tensors alone, and may depend on what changes on the host between epochs, but not within one. Default true.
+   */
+  readonly compile?: boolean;
   /** Called every `logEvery` steps of an epoch, and after its last one. */
   readonly onLog?: (log: TrainingLog) => void | Promise<void>;
   /** Called after each whole epoch: evaluate, save a checkpoint. */
@@ -95,10 +101,12 @@ export class DivergenceError extends Error {
 
 /**
  * Trains: for each batch the gradients are dropped, `step` runs in a scope of its own, its loss is differentiated, the optimizer and the
- * schedule step. Given the same start it always takes the same course, also in two parts (`from`).
+ * schedule step. Given the same start it always takes the same course, also in two parts (`from`), compiled or not; the two courses differ by
+ * rounding.
  *
  * @param step Computes the loss of a batch, and metrics if wanted.
- * @throws ArgumentError for an empty loader or numbers that are not whole; DivergenceError when a logged loss is not finite.
+ * @throws ArgumentError for an empty loader or numbers that are not whole; DivergenceError when a logged loss is not finite; CaptureError when
+ * a compiled step reads a value, makes random numbers on the host or asks for a batch's indices.
  *
  * @example A line through two points
  * ```ts
@@ -125,6 +133,8 @@ export async function fit(step: TrainingStep, options: FitOptions): Promise<FitR
   const { loader, epochs, signal, maxSteps = Infinity, logEvery = 10, from = beginning } = options;
   checkOptions(options);
   using means = new RunningMean();
+  const update = makeUpdate(step, options);
+  using _ = { [Symbol.dispose]: update.reset };
   const clock = new Clock();
   const steps = epochs * loader.length;
   let position = from;
@@ -133,9 +143,11 @@ export async function fit(step: TrainingStep, options: FitOptions): Promise<FitR
     const { epoch } = position;
     for (const module of options.modules ?? []) module.train();
     loader.setEpoch(epoch);
+    update.reset();
     for await (using batch of loader.batches({ skip: position.batch })) {
       const lr = options.optimizer.groups[0]!.lr;
-      train(step, batch, means, options);
+      train(update, batch, means);
+      options.schedule?.step();
       clock.count(batch.size);
       position = { epoch, batch: position.batch + 1, step: position.step + 1 };
       const ends = position.batch === loader.length || stopped();
@@ -155,19 +167,9 @@ export async function fit(step: TrainingStep, options: FitOptions): Promise<FitR
 }
 
 /** One step. Its scope frees all that was made, but for gradients, optimizer state and the means. */
-function train(step: TrainingStep, batch: Batch, means: RunningMean, { optimizer, schedule, beforeUpdate }: FitOptions): void {
+function train(update: Update, batch: Batch, means: RunningMean): void {
   using _ = scope();
-  optimizer.zeroGrad();
-  const { loss, metrics } = resultOf(step(batch));
-  loss.backward();
-  beforeUpdate?.();
-  optimizer.step();
-  schedule?.step();
-  means.add({ loss, ...metrics }, { weight: batch.size });
-}
-
-function resultOf(result: Tensor | TrainingStepResult): TrainingStepResult {
-  return result instanceof Tensor ? { loss: result } : result;
+  means.add(update(batch), { weight: batch.size });
 }
 
 function checkOptions({ loader, epochs, logEvery = 10, from = beginning }: FitOptions): void {

@@ -64,6 +64,7 @@ export async function runJob(command: Command, signal: AbortSignal): Promise<Out
     method,
     outputs,
     signal,
+    compile: command.compile,
     deviceLine: reason,
     save: (...where) => save(command.out, run, ...where),
     seconds,

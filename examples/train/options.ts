@@ -55,6 +55,8 @@ export interface Surroundings {
   readonly out: string;
   readonly resume: boolean;
   readonly json: boolean;
+  /** Whether steps are compiled. */
+  readonly compile: boolean;
 }
 
 /** The command line, understood. */
@@ -95,6 +97,7 @@ how to learn
 where to run and what to write
   --device NAME            auto, webgpu or cpu (default auto: a hardware GPU, else the CPU)
   --threads N              auto or a number of CPU threads (default auto: TANDEM_THREADS, else 1)
+  --no-compile             run each step's operations one by one: slower, for comparison
   --out DIR                checkpoint, metrics.jsonl and report.html (default runs/DATASET-LOSS)
   --resume                 go on from the checkpoint in --out, bit for bit
   --json                   one JSON object a line on standard output
@@ -133,7 +136,7 @@ type ValueFlag = typeof valueFlags[number];
 export function parseCommand(args: readonly string[]): Command | "help" {
   const parsed = parseArgs(joinNegativeValues(args), {
     string: valueFlags,
-    boolean: ["resume", "json", "help"],
+    boolean: ["resume", "json", "no-compile", "help"],
     alias: { h: "help" },
     unknown: (argument) => {
       throw new UsageError(`unknown ${argument.startsWith("-") ? "flag" : "argument"} ${argument}; --help lists the flags`);
@@ -187,6 +190,7 @@ function surroundings(read: Values, { dataset, loss }: Choices): Surroundings {
     out: read.text("out") ?? `runs/${dataset}-${loss}`,
     resume: read.is("resume"),
     json: read.is("json"),
+    compile: !read.is("no-compile"),
   };
 }
 
@@ -198,7 +202,7 @@ class Values {
     this.#parsed = parsed;
   }
 
-  is(flag: "resume" | "json"): boolean {
+  is(flag: "resume" | "json" | "no-compile"): boolean {
     return this.#parsed[flag] === true;
   }
 

@@ -34,6 +34,8 @@ export interface Run {
   readonly method: Method;
   readonly outputs: Outputs;
   readonly signal: AbortSignal;
+  /** Whether steps are compiled. */
+  readonly compile: boolean;
   /** Which device, and why. */
   readonly deviceLine: string;
   /** Writes a checkpoint. */
@@ -47,7 +49,7 @@ const saveEvery = 5;
 
 /** Trains a stage from its beginning, or from a checkpoint; leaves a checkpoint of where it ended. */
 export async function runStage(run: Run, index: number, checkpoint?: Checkpoint): Promise<FitResult> {
-  const { settings, method, outputs, signal } = run;
+  const { settings, method, outputs, signal, compile } = run;
   const stage = method.stages[index]!;
   const optimizer = makeOptimizer(
     { ...settings, lr: settings.lr * (stage.lrFactor ?? 1) },
@@ -65,6 +67,7 @@ export async function runStage(run: Run, index: number, checkpoint?: Checkpoint)
     optimizer,
     schedule,
     signal,
+    compile,
     from,
     epochs: stage.epochs,
     modules: stage.modules,

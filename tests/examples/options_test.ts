@@ -4,7 +4,8 @@ import { settle } from "../../examples/train/recipe.ts";
 
 Deno.test("parseCommand knows every flag that the main job promises, and --help names each", () => {
   const args = "--loss ce --dataset mnist --data-dir d --model mlp --epochs 2 --batch-size 32 --lr 0.5 --temperature 0.2 --optimizer sgd " +
-    "--schedule step --label-noise 0.1 --imbalance 0.01 --samples-per-class 50 --views 2 --device cpu --threads 1 --seed 7 --out o --resume --json";
+    "--schedule step --label-noise 0.1 --imbalance 0.01 --samples-per-class 50 --views 2 --device cpu --threads 1 --seed 7 --out o --resume --json " +
+    "--no-compile";
   const command = parseCommand(args.split(" "));
   assertEquals(command, {
     choices: {
@@ -30,6 +31,7 @@ Deno.test("parseCommand knows every flag that the main job promises, and --help 
     out: "o",
     resume: true,
     json: true,
+    compile: false,
   });
   for (const flag of args.split(" ").filter((word) => word.startsWith("--"))) assertStringIncludes(help, flag);
   assertEquals([parseCommand(["--help"]), parseCommand(["-h"])], ["help", "help"]);
@@ -38,10 +40,11 @@ Deno.test("parseCommand knows every flag that the main job promises, and --help 
 Deno.test("parseCommand without flags is ESupCon on digits, and takes the rest from the recipe", () => {
   const command = parseCommand([]);
   if (command === "help") throw new Error("unexpected");
-  assertEquals([command.choices.loss, command.choices.dataset, command.device, command.out], [
+  assertEquals([command.choices.loss, command.choices.dataset, command.device, command.compile, command.out], [
     "esupcon",
     "digits",
     "auto",
+    true,
     "runs/digits-esupcon",
   ]);
   assertEquals(command.given, {});

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { DataLoader, digits, InMemoryDataset } from "../../data/mod.ts";
 import { Linear } from "../../nn/mod.ts";
-import { SGD, StepLR } from "../../optim/mod.ts";
-import { ArgumentError, manualSeed, Tensor } from "../../tensor/mod.ts";
+import { clipGradNorm, SGD, StepLR } from "../../optim/mod.ts";
+import { ArgumentError, CaptureError, manualSeed, randn, Tensor } from "../../tensor/mod.ts";
 import { DivergenceError, evaluate, fit, type TrainingLog, type TrainingStep } from "../../train/mod.ts";
 import { classifier } from "./classifier.ts";
 
@@ -78,6 +78,7 @@ Deno.test("fit stops after the step under way when the signal comes, and says wh
     optimizer: new SGD(model.parameters(), { lr: 1e-3 }),
     epochs: 10,
     signal: interruption.signal,
+    compile: false, // the step counts on the host
   });
   assertEquals({ position, stopped, steps }, { position: { epoch: 1, batch: 2, step: 5 }, stopped: true, steps: 5 });
 });
@@ -98,12 +99,67 @@ Deno.test("fit in two parts sees the batches and learning rates of one run, also
       let from = { epoch: 0, batch: 0, step: 0 };
       for (const maxSteps of parts) {
         const loader = new DataLoader(line(), { batchSize: 4, shuffle: true, seed: 2 });
-        const options = { loader, optimizer, schedule, epochs: 2, from, ...(maxSteps === undefined ? {} : { maxSteps }) };
+        const options = { loader, optimizer, schedule, epochs: 2, from, compile: false, ...(maxSteps === undefined ? {} : { maxSteps }) };
         from = (await fit(step, { ...options, onEpoch: ({ epoch }) => void epochs.push(epoch) })).position;
       }
       return { seen, epochs, from };
     };
     assertEquals(await course([stop, undefined]), await course([undefined]));
+  }
+});
+
+Deno.test("fit takes the same course compiled and not, up to rounding, with dropout and a smaller batch at the end", async () => {
+  const course = async (compile: boolean) => {
+    manualSeed(4);
+    const { model, step } = classifier();
+    const losses: number[] = [];
+    await fit(step, {
+      loader: new DataLoader(digits({ split: "test" }), { batchSize: 100, shuffle: true, seed: 6 }),
+      optimizer: new SGD(model.parameters(), { lr: 0.1, momentum: 0.9 }),
+      epochs: 3,
+      modules: [model],
+      logEvery: 1,
+      beforeUpdate: () => void clipGradNorm(model.parameters(), { maxNorm: 1 }),
+      onLog: ({ means }) => void losses.push(means.loss!, means.accuracy!),
+      compile,
+    });
+    return losses;
+  };
+  const [eager, compiled] = [await course(false), await course(true)];
+  assertEquals(compiled.length, 24);
+  compiled.forEach((value, i) => assert(Math.abs(value - eager[i]!) <= 1e-6 * Math.max(1, eager[i]!)));
+});
+
+Deno.test("fit calls a compiled step anew in each epoch, so that what onEpoch changes counts", async () => {
+  const model = new Linear(1, 1);
+  let calls = 0;
+  const step: TrainingStep = (batch) => {
+    calls++;
+    return squares(model)(batch);
+  };
+  const bias = [await model.bias!.item()];
+  await fit(step, {
+    loader: new DataLoader(line(), { batchSize: 2 }),
+    optimizer: new SGD(model.parameters(), { lr: 1e-4 }),
+    epochs: 3,
+    onEpoch: async ({ epoch }) => {
+      bias.push(await model.bias!.item());
+      if (epoch === 1) model.bias!.requiresGrad_(false);
+    },
+  });
+  assertEquals(calls, 4); // the first call's kernels are of no use to later ones, which find the optimizer's state and gradients
+  assert(bias[1] !== bias[0]);
+  assertEquals(bias.slice(2), [bias[1], bias[1]]);
+});
+
+Deno.test("fit says how to train with a step that cannot be compiled", async () => {
+  const model = new Linear(1, 1);
+  const options = { loader: new DataLoader(line(), { batchSize: 5 }), optimizer: new SGD(model.parameters(), { lr: 1e-3 }), epochs: 2 };
+  const withNoise: TrainingStep = ({ x, y }) => model.forward(x.add(randn(x.shape))).squeeze(1).sub(y).square().mean();
+  const byIndex: TrainingStep = ({ x, y, indices }) => model.forward(x).squeeze(1).sub(y).square().mean().mul(indices.length);
+  for (const step of [withNoise, byIndex]) {
+    await assertRejects(() => fit(step, options), CaptureError, "compile: false");
+    assertEquals((await fit(step, { ...options, compile: false })).position.step, 4);
   }
 });
 
