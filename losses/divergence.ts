@@ -103,14 +103,26 @@ export interface GaussianNllOptions extends ReductionOptions {
 }
 
 /**
- * The negative log-likelihood under a normal distribution: (log v + (x - t)² / v) / 2.
+ * The negative log-likelihood under a normal distribution: (log v + (x - t)² / v) / 2, inputs and targets broadcast.
  *
  * @throws ArgumentError unless eps is above 0; ShapeError for sizes that do not fit.
  */
 export function gaussianNllLoss(input: Tensor, targets: Tensor, options: GaussianNllOptions): Tensor {
   const { reduction = "mean", variance, full = false, eps = 1e-6 } = options;
   if (!(eps > 0)) throw new ArgumentError(`Cannot gaussianNllLoss: an eps above 0 is needed, got ${eps}`);
-  checkShapes("gaussianNllLoss", input, targets);
+  const fits = variance.rank === input.rank
+    ? variance.shape.every((size, dim) => size === input.shape[dim] || (size === 1 && dim === input.rank - 1))
+    : variance.rank === input.rank - 1 && variance.shape.every((size, dim) => size === input.shape[dim]);
+  if (!fits) {
+    const shapes = [input.shape, variance.shape];
+    throw new ShapeError(
+      `Cannot gaussianNllLoss ${formatShapes(shapes)}: a variance of the input's shape, its last dim 1 or left out, is needed`,
+      {
+        op: "gaussianNllLoss",
+        shapes,
+      },
+    );
+  }
   return tidy(() => {
     const spread = variance.rank === input.rank - 1 ? variance.unsqueeze(-1) : variance;
     const held = spread.add(spread.clamp({ min: eps }).sub(spread).detach());

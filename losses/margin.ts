@@ -36,11 +36,10 @@ export interface MarginOptions extends ReductionOptions {
   readonly margin?: number;
 }
 
-/** x where the target is 1, max(0, margin - x) where it is -1; margin default 1. */
+/** x where the target is 1, max(0, margin - x) where it is -1 (and, as in PyTorch, their sum where it is neither), broadcast; margin default 1. */
 export function hingeEmbeddingLoss(input: Tensor, targets: Tensor, { reduction = "mean", margin = 1 }: MarginOptions = {}): Tensor {
-  checkShapes("hingeEmbeddingLoss", input, targets);
   return tidy(() => {
-    const losses = targets.eq(1).where(input, input.neg().add(margin).relu());
+    const losses = targets.eq(-1).where(0, input).add(targets.eq(1).where(0, input.neg().add(margin).relu()));
     return reduceLoss(losses, reduction, "hingeEmbeddingLoss");
   });
 }

@@ -106,7 +106,7 @@ export interface BagOptions {
 
 /**
  * A table of vectors of which bags are added up, averaged or compared. Empty bags give zeros, and rows with the number `paddingIdx` do not
- * count. With offsets the modes are "sum" and "mean".
+ * count.
  */
 export class EmbeddingBag extends Module {
   /** [count, size]. */
@@ -140,14 +140,11 @@ export class EmbeddingBag extends Module {
         shapes: [index.shape],
       });
     }
-    if (offsets !== undefined && this.mode === "max") {
-      throw new ArgumentError('Cannot embeddingBag: mode "sum" or "mean" is needed with offsets');
-    }
     return tidy(() => {
       const rows = embedding(index, this.weight, { paddingIdx: this.paddingIdx });
       const counted = this.paddingIdx === undefined ? index.eq(index) : index.ne(this.paddingIdx);
       const factors = weights === undefined ? counted.to(rows.dtype) : weights.mul(counted.to(rows.dtype));
-      if (this.mode === "max") return greatestOf(rows, counted);
+      if (this.mode === "max") return offsets === undefined ? greatestOf(rows, counted) : greatestFrom(rows, counted, offsets);
       const scaled = rows.mul(factors.unsqueeze(-1));
       const sums = offsets === undefined ? scaled.sum(1) : addUp(scaled, offsets);
       if (this.mode === "sum") return sums;
@@ -164,9 +161,21 @@ function greatestOf(rows: Tensor, counted: Tensor): Tensor {
   return rows.maskedFill(counted.logicalNot().unsqueeze(-1), -Infinity).max(1).maskedFill(empty, 0);
 }
 
+/** The same of rows [T, D] from each offset to the next. */
+function greatestFrom(rows: Tensor, counted: Tensor, offsets: Tensor): Tensor {
+  const bag = bagOf(rows, offsets);
+  const src = rows.maskedFill(counted.logicalNot().unsqueeze(-1), -Infinity);
+  const empty = rows.newZeros([offsets.shape[0]!]).scatterAdd(0, bag, counted.to(rows.dtype)).eq(0);
+  const none = rows.newFull([offsets.shape[0]!, rows.shape[1]!], -Infinity);
+  return none.scatter(0, { index: bag.unsqueeze(1).expand(rows.shape), src, combine: "max" }).maskedFill(empty.unsqueeze(-1), 0);
+}
+
+/** int32 [T]: the bag of each of T rows. */
+function bagOf(rows: Tensor, offsets: Tensor): Tensor {
+  return arange(rows.shape[0]!, { device: rows.device }).unsqueeze(1).ge(offsets.unsqueeze(0)).sum(1).sub(1).to("int32");
+}
+
 /** Rows [T, D] added up from each offset to the next. */
 function addUp(rows: Tensor, offsets: Tensor): Tensor {
-  const [count, bags] = [rows.shape[0]!, offsets.shape[0]!];
-  const bag = arange(count, { device: rows.device }).unsqueeze(1).ge(offsets.unsqueeze(0)).sum(1).sub(1).to("int32");
-  return rows.newZeros([bags, rows.shape[1]!]).scatterAdd(0, bag.unsqueeze(1).expand(rows.shape), rows);
+  return rows.newZeros([offsets.shape[0]!, rows.shape[1]!]).scatterAdd(0, bagOf(rows, offsets).unsqueeze(1).expand(rows.shape), rows);
 }

@@ -8,6 +8,7 @@ import { ArgumentError, formatShapes, ShapeError } from "../tensor/errors.ts";
 import { normalize } from "../tensor/functions.ts";
 import { avgPool2d } from "../tensor/pooling.ts";
 import { tidy } from "../tensor/scope.ts";
+import { sizeOf } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { ones } from "./init.ts";
 import { buffer, Module, parameter } from "./module.ts";
@@ -251,7 +252,7 @@ export class LocalResponseNorm extends Module {
     const { alpha = 1e-4, beta = 0.75, k = 1 } = this.options;
     if (x.rank < 3) refuseShape("LocalResponseNorm", [x], "[N, C, ...] of at least 3 dims is needed");
     return tidy(() => {
-      const squares = x.square().reshape([x.shape[0]!, 1, x.shape[1]!, -1]);
+      const squares = x.square().reshape([x.shape[0]!, 1, x.shape[1]!, sizeOf(x.shape.slice(2))]);
       const padded = squares.pad([0, 0, Math.floor(this.size / 2), Math.floor((this.size - 1) / 2)]);
       const means = avgPool2d(padded, [this.size, 1], { stride: 1 }).reshape(x.shape);
       return x.div(means.mul(alpha).add(k).pow(beta));

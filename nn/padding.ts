@@ -21,8 +21,8 @@ export interface PadOptions {
  * A frame around the last dims.
  *
  * @param x Any shape.
- * @param padding How many before and after, from the last dim backwards; constants may be negative, which cuts off.
- * @throws ArgumentError for a padding that is no list of pairs, or a mode's that is negative; ShapeError where it reaches beyond the other edge.
+ * @param padding How many before and after, from the last dim backwards; a negative number cuts off.
+ * @throws ArgumentError for a padding that is no list of pairs; ShapeError where it reaches beyond the other edge.
  *
  * @example
  * ```ts
@@ -35,36 +35,49 @@ export interface PadOptions {
  */
 export function pad(x: Tensor, padding: readonly number[], { mode = "constant", value = 0 }: PadOptions = {}): Tensor {
   if (mode === "constant") return x.pad(padding, { value });
-  const source = sources[mode];
-  if (source === undefined) {
+  if (sources[mode] === undefined) {
     throw new ArgumentError(`Cannot pad: mode "constant", "reflect", "replicate" or "circular" is needed, got ${JSON.stringify(mode)}`);
   }
-  if (padding.length % 2 !== 0 || padding.length > 2 * x.rank || padding.some((n) => !Number.isInteger(n) || n < 0)) {
+  if (padding.length % 2 !== 0 || padding.length > 2 * x.rank || padding.some((n) => !Number.isInteger(n))) {
     throw new ArgumentError(
-      `Cannot pad ${formatShapes([x.shape])}: whole pairs from 0 are needed with mode ${mode}, got [${padding.join(", ")}]`,
+      `Cannot pad ${formatShapes([x.shape])}: whole pairs are needed with mode ${mode}, got [${padding.join(", ")}]`,
     );
   }
   return tidy(() => {
     let out = x.alias();
     for (let n = 0; n < padding.length; n += 2) {
-      const dim = x.rank - 1 - n / 2;
-      const [before, after] = [padding[n]!, padding[n + 1]!];
-      if (before === 0 && after === 0) continue;
-      const size = x.shape[dim]!;
-      const most = mode === "reflect" ? size - 1 : mode === "circular" ? size : size === 0 ? 0 : Infinity;
-      if (Math.max(before, after) > most) {
-        throw new ShapeError(
-          `Cannot pad ${formatShapes([x.shape])}: at most ${most} on dim ${dim} are needed with mode ${mode}, got ${
-            Math.max(before, after)
-          }`,
-          { op: "pad", shapes: [x.shape] },
-        );
-      }
-      const positions = Int32Array.from({ length: before + size + after }, (_, i) => source(i - before, size));
-      out = out.indexSelect(dim, tensor(positions, { device: x.device }));
+      out = padOne(out, x.rank - 1 - n / 2, { before: padding[n]!, after: padding[n + 1]!, mode });
     }
     return out;
   });
+}
+
+interface Frame {
+  readonly before: number;
+  readonly after: number;
+  readonly mode: string;
+}
+
+function padOne(x: Tensor, dim: number, { before, after, mode }: Frame): Tensor {
+  if (before === 0 && after === 0) return x;
+  // Going round starts from what a cut leaves; the other modes repeat what was there before.
+  if (mode === "circular" && Math.min(before, after) < 0) {
+    const left = x.pad([...new Array<number>(2 * (x.rank - 1 - dim)).fill(0), Math.min(before, 0), Math.min(after, 0)]);
+    return padOne(left, dim, { before: Math.max(before, 0), after: Math.max(after, 0), mode });
+  }
+  const size = x.shape[dim]!;
+  const most = mode === "reflect" ? size - 1 : mode === "circular" ? size : size === 0 ? 0 : Infinity;
+  const length = before + size + after;
+  if (Math.max(before, after) > most || length < 0) {
+    throw new ShapeError(
+      `Cannot pad ${formatShapes([x.shape])}: at most ${most} on dim ${dim}, and no less than is there, are needed with mode ${mode}, got ${
+        Math.max(before, after)
+      } and a size of ${length}`,
+      { op: "pad", shapes: [x.shape] },
+    );
+  }
+  const positions = Int32Array.from({ length }, (_, i) => sources[mode]!(i - before, size));
+  return x.indexSelect(dim, tensor(positions, { device: x.device }));
 }
 
 /** Where the value at a position outside comes from. */

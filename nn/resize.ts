@@ -7,6 +7,7 @@ import { tensor } from "../tensor/create.ts";
 import { ArgumentError, formatShapes, ShapeError } from "../tensor/errors.ts";
 import { mixAlong } from "../tensor/products.ts";
 import { tidy } from "../tensor/scope.ts";
+import { sizeOf } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { Module } from "./module.ts";
 
@@ -16,9 +17,12 @@ export interface InterpolateOptions {
   readonly size?: number | readonly number[];
   /** How many times larger the output is: its sizes are rounded down. */
   readonly scaleFactor?: number | readonly number[];
-  /** "linear" is for one dim, "bilinear" for two, "trilinear" for three. Default "nearest". */
-  readonly mode?: "nearest" | "linear" | "bilinear" | "trilinear";
-  /** Whether the corners' centres, not their outer edges, lie on each other; not for "nearest". Default false. */
+  /**
+   * "linear", "bilinear" and "trilinear" blend neighbours over one, two and three dims, "bicubic" four by four of them, "area" averages all
+   * that an output covers. Default "nearest".
+   */
+  readonly mode?: "nearest" | "linear" | "bilinear" | "trilinear" | "bicubic" | "area";
+  /** Whether the corners' centres, not their outer edges, lie on each other; not for "nearest" and "area". Default false. */
   readonly alignCorners?: boolean;
 }
 
@@ -39,24 +43,33 @@ export interface InterpolateOptions {
  */
 export function interpolate(x: Tensor, options: InterpolateOptions): Tensor {
   const { mode = "nearest", alignCorners = false } = options;
-  const linear = (["linear", "bilinear", "trilinear"] as const)[x.rank - 3];
-  if (linear === undefined) refuse("interpolate", x, "[N, C, ...] with one to three more dims is needed");
-  if (mode !== "nearest" && mode !== linear) {
-    throw new ArgumentError(`Cannot interpolate: mode "nearest" or "${linear}" is needed, got ${JSON.stringify(mode)}`);
+  const known = modes[x.rank - 3];
+  if (known === undefined) refuse("interpolate", x, "[N, C, ...] with one to three more dims is needed");
+  if (!known.includes(mode)) {
+    throw new ArgumentError(
+      `Cannot interpolate: mode ${known.map((name) => `"${name}"`).join(", ")} is needed, got ${JSON.stringify(mode)}`,
+    );
   }
   const axes = axesOf(x.shape.slice(2), options);
   return tidy(() =>
-    axes.reduce((image, { from, to, step }, axis) => {
-      const dim = axis + 2;
+    axes.reduce((image, axis, position) => {
+      const dim = position + 2;
       if (mode === "nearest") {
-        const positions = Int32Array.from({ length: to }, (_, i) => Math.min(from - 1, Math.floor(i * step)));
-        return image.indexSelect(dim, tensor(positions, { device: x.device }));
+        const places = Int32Array.from({ length: axis.to }, (_, i) => Math.min(axis.from - 1, Math.floor(i * axis.step)));
+        return image.indexSelect(dim, tensor(places, { device: x.device }));
       }
-      const weights = blending(from, to, alignCorners ? (i) => to > 1 ? i * (from - 1) / (to - 1) : 0 : (i) => (i + 0.5) * step - 0.5);
-      return mixAlong(image, weights, { dim, to });
+      const weights = mode === "area" ? averaging(axis) : blending(axis, { alignCorners, cubic: mode === "bicubic" });
+      return mixAlong(image, weights, { dim, to: axis.to });
     }, x.alias())
   );
 }
+
+/** The modes for one, two and three spatial dims. */
+const modes: readonly (readonly string[])[] = [
+  ["nearest", "linear", "area"],
+  ["nearest", "bilinear", "bicubic", "area"],
+  ["nearest", "trilinear", "area"],
+];
 
 /** One spatial dim: its sizes, and how far apart outputs lie among inputs. */
 interface Axis {
@@ -81,15 +94,36 @@ function axesOf(sizes: readonly number[], { size, scaleFactor }: InterpolateOpti
   return axes;
 }
 
-/** The [to, from] matrix whose row i blends the two inputs around a position. */
-function blending(from: number, to: number, positionOf: (i: number) => number): Float64Array {
+/** The [to, from] matrix whose row i blends the two (or, cubic, four) inputs around a position; beyond the edge the edge counts. */
+function blending({ from, to, step }: Axis, { alignCorners, cubic }: { alignCorners: boolean; cubic: boolean }): Float64Array {
+  const weights = new Float64Array(to * from);
+  const add = (i: number, place: number, weight: number): void => {
+    weights[i * from + Math.min(from - 1, Math.max(0, place))]! += weight;
+  };
+  for (let i = 0; i < to; i++) {
+    const exact = alignCorners ? (to > 1 ? i * (from - 1) / (to - 1) : 0) : (i + 0.5) * step - 0.5;
+    const position = cubic ? exact : Math.max(0, exact);
+    const low = Math.floor(position);
+    const part = position - low;
+    if (cubic) [1 + part, part, 1 - part, 2 - part].forEach((distance, tap) => add(i, low - 1 + tap, cubicWeight(distance)));
+    else [1 - part, part].forEach((weight, tap) => add(i, low + tap, weight));
+  }
+  return weights;
+}
+
+/** Keys' cubic with the slope that PyTorch takes, at a distance from 0 to 2. Source: Keys 1981. */
+function cubicWeight(distance: number): number {
+  const slope = -0.75;
+  if (distance <= 1) return ((slope + 2) * distance - (slope + 3)) * distance * distance + 1;
+  return (((distance - 5) * distance + 8) * distance - 4) * slope;
+}
+
+/** The [to, from] matrix whose row i averages inputs ⌊i from / to⌋ … ⌈(i + 1) from / to⌉. */
+function averaging({ from, to }: Axis): Float64Array {
   const weights = new Float64Array(to * from);
   for (let i = 0; i < to; i++) {
-    const position = Math.min(from - 1, Math.max(0, positionOf(i)));
-    const low = Math.min(from - 1, Math.floor(position));
-    const part = position - low;
-    weights[i * from + low]! += 1 - part;
-    if (part > 0) weights[i * from + low + 1]! += part;
+    const [start, end] = [Math.floor((i * from) / to), Math.ceil(((i + 1) * from) / to)];
+    weights.fill(1 / (end - start), i * from + start, i * from + end);
   }
   return weights;
 }
@@ -127,7 +161,7 @@ export class PixelShuffle extends Module {
     const r = this.factor;
     const [channels, height, width] = imageOf("PixelShuffle", x);
     if (channels % (r * r) !== 0) refuse("PixelShuffle", x, `channels that are multiples of ${r * r} are needed`);
-    const [lead, out] = [x.size / (channels * height * width), channels / (r * r)];
+    const [lead, out] = [sizeOf(x.shape.slice(0, -3)), channels / (r * r)];
     return tidy(() =>
       x.reshape([lead, out, r, r, height, width]).permute([0, 1, 4, 2, 5, 3]).reshape([...x.shape.slice(0, -3), out, height * r, width * r])
     );
@@ -150,7 +184,7 @@ export class PixelUnshuffle extends Module {
     const r = this.factor;
     const [channels, height, width] = imageOf("PixelUnshuffle", x);
     if (height % r !== 0 || width % r !== 0) refuse("PixelUnshuffle", x, `sizes that are multiples of ${r} are needed`);
-    const [lead, h, w] = [x.size / (channels * height * width), height / r, width / r];
+    const [lead, h, w] = [sizeOf(x.shape.slice(0, -3)), height / r, width / r];
     return tidy(() =>
       x.reshape([lead, channels, h, r, w, r]).permute([0, 1, 3, 5, 2, 4]).reshape([...x.shape.slice(0, -3), channels * r * r, h, w])
     );
@@ -158,7 +192,7 @@ export class PixelUnshuffle extends Module {
 }
 
 function imageOf(op: string, x: Tensor): [number, number, number] {
-  if (x.rank < 3 || x.size === 0) refuse(op, x, "an image [..., C, H, W] is needed");
+  if (x.rank < 3) refuse(op, x, "an image [..., C, H, W] is needed");
   return x.shape.slice(-3) as [number, number, number];
 }
 

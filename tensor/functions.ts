@@ -157,7 +157,7 @@ function overPlane({ stride, padding, dilation, groups }: ops.ConvAttributes): o
 
 /** The geometry of {@link convTranspose1d}, {@link convTranspose2d} and {@link convTranspose3d}, in elements. */
 export interface ConvTransposeOptions extends ConvOptions {
-  /** Added to one side of the output, below the stride: which of the sizes that the convolution maps to the input's is meant. Default 0. */
+  /** Added to one side of the output, below the stride or dilation: which of the sizes that the convolution maps to the input's is meant. Default 0. */
   readonly outputPadding?: PerDim;
 }
 
@@ -229,8 +229,12 @@ function convTranspose(x: Tensor, weight: Tensor, options: ConvTransposeOptions,
   const padding = perDim(options.padding ?? 0, dims, { op, name: "padding", least: 0 });
   const dilation = perDim(options.dilation ?? 1, dims, { op, name: "dilation", least: 1 });
   const extra = perDim(options.outputPadding ?? 0, dims, { op, name: "outputPadding", least: 0 });
-  if (extra.some((n, dim) => n >= stride[dim]!)) {
-    throw new ArgumentError(`Cannot ${op}: outputPadding below the stride [${stride.join(", ")}] is needed, got [${extra.join(", ")}]`);
+  if (extra.some((n, dim) => n >= Math.max(stride[dim]!, dilation[dim]!))) {
+    throw new ArgumentError(
+      `Cannot ${op}: outputPadding below the stride [${stride.join(", ")}] or dilation [${dilation.join(", ")}] is needed, got [${
+        extra.join(", ")
+      }]`,
+    );
   }
   const spatial = stride.map((step, dim) =>
     (x.shape[dim + 2]! - 1) * step - 2 * padding[dim]! + dilation[dim]! * (weight.shape[dim + 2]! - 1) + extra[dim]! + 1
@@ -244,9 +248,12 @@ function convTranspose(x: Tensor, weight: Tensor, options: ConvTransposeOptions,
       },
     );
   }
+  // An extra of a stride and more is as if zeros followed the input: then each output size belongs to one input size.
+  const whole = extra.map((n, dim) => Math.floor(n / stride[dim]!));
   return tidy(() => {
+    const source = whole.some((n) => n > 0) ? x.pad(whole.flatMap((n) => [n, 0]).reverse()) : x;
     const attributes = { stride, padding, dilation, groups, shape: [x.shape[0]!, channels, ...spatial] };
-    const y = dims === 3 ? convTransposeDepth(x, weight, attributes) : apply(ops.convInput, [x, weight], attributes)[0]!;
+    const y = dims === 3 ? convTransposeDepth(source, weight, attributes) : apply(ops.convInput, [source, weight], attributes)[0]!;
     return bias === undefined ? y : y.add(bias.reshape([channels, ...spatial.map(() => 1)]));
   });
 }

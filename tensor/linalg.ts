@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { cat } from "./create.ts";
 import { ArgumentError, formatShapes, ShapeError } from "./errors.ts";
 import * as linear from "./ops/linalg.ts";
 import { tidy } from "./scope.ts";
@@ -83,9 +84,19 @@ export interface QRFactors {
   readonly r: Tensor;
 }
 
-/** A = Q R with k = min(m, n) columns in Q. Gradients need m ≥ n. */
+/** A = Q R with k = min(m, n) columns in Q. */
 export function qr(a: Tensor): QRFactors {
-  const [q, r] = apply(linear.qr, [a], {});
+  const [rows, columns] = a.shape.slice(-2) as [number, number];
+  if (a.rank < 2 || rows >= columns) {
+    const [q, r] = apply(linear.qr, [a], {});
+    return { q: q!, r: r! };
+  }
+  // The first m columns settle Q, and Qᵀ turns the others: so there is a gradient.
+  const [q, r] = tidy(() => {
+    const square = qr(a.narrow(-1, { start: 0, length: rows }));
+    const others = square.q.mT.matmul(a.narrow(-1, { start: rows, length: columns - rows }));
+    return [square.q, cat([square.r, others], { dim: -1 })];
+  });
   return { q: q!, r: r! };
 }
 
@@ -122,6 +133,7 @@ export function eigh(a: Tensor): Eigen {
 
 /** The pseudo-inverse V S⁺ Uᵀ; singular values up to `tolerance` times the greatest count as 0. Default 1e-15. */
 export function pinverse(a: Tensor, { tolerance = 1e-15 }: { readonly tolerance?: number } = {}): Tensor {
+  if (a.rank >= 2 && (a.shape.at(-1) === 0 || a.shape.at(-2) === 0)) return tidy(() => a.mT.clone());
   return tidy(() => {
     const { u, s, vh } = svd(a);
     const counts = s.gt(s.detach().max(-1, { keepDim: true }).mul(tolerance));
@@ -161,7 +173,14 @@ export interface VectorNormOptions extends KeepDimOptions {
 export function vectorNorm(x: Tensor, { order = 2, dim, keepDim = false }: VectorNormOptions = {}): Tensor {
   if (order === 0) return tidy(() => x.ne(0).to(x.dtype).sum(dim, { keepDim }));
   if (order > 0 || order === -Infinity) return x.norm(dim, { p: order, keepDim });
-  return tidy(() => x.abs().pow(order).sum(dim, { keepDim }).pow(1 / order));
+  return tidy(() => {
+    // A vector with a 0 has the norm 0 of a negative order, and no slope there.
+    const sizes = x.abs();
+    const zero = sizes.eq(0);
+    const none = zero.any(dim, { keepDim });
+    const total = zero.where(1, sizes).pow(order).sum(dim, { keepDim }).pow(1 / order);
+    return none.where(0, total);
+  });
 }
 
 /** Options of {@link matrixNorm}. */

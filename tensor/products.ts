@@ -30,7 +30,8 @@ export function kron(a: Tensor, b: Tensor): Tensor {
 export function cross(a: Tensor, b: Tensor, dim: number): Tensor {
   const shape = broadcastShapes([a.shape, b.shape], "cross");
   const at = normalizeDim(dim, shape.length, "cross");
-  if (shape[at] !== 3) throw refuse("cross", [a, b], `a size of 3 in dim ${dim} is needed`);
+  const sizes = [a, b].map((x) => x.shape[at - shape.length + x.rank]);
+  if (sizes.some((size) => size !== 3)) throw refuse("cross", [a, b], `a size of 3 in dim ${dim} of each is needed`);
   return tidy(() => {
     const [x, y] = [a.expand(shape), b.expand(shape)];
     return x.roll(-1, at).mul(y.roll(-2, at)).sub(x.roll(-2, at).mul(y.roll(-1, at)));

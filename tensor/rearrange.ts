@@ -66,6 +66,12 @@ export function diag(x: Tensor, offset: number): Tensor {
   throw new ShapeError(`Cannot diag ${formatShapes([x.shape])}: a vector or a matrix is needed`, { op: "diag", shapes: [x.shape] });
 }
 
+/** Internal: see {@link Tensor.trace}. */
+export function trace(x: Tensor): Tensor {
+  if (x.rank !== 2) throw new ShapeError(`Cannot trace ${formatShapes([x.shape])}: a matrix is needed`, { op: "trace", shapes: [x.shape] });
+  return tidy(() => diagonal(x, {}).sum());
+}
+
 /** Internal: see {@link Tensor.roll}. */
 export function roll(x: Tensor, shifts: number | readonly number[], dims: number | readonly number[] | undefined): Tensor {
   const amounts = typeof shifts === "number" ? [shifts] : shifts;
@@ -146,7 +152,7 @@ export function diff(x: Tensor, { n = 1, dim = -1, prepend, append }: DiffOption
   if (!Number.isInteger(n) || n < 0) throw new ArgumentError(`Cannot diff: a whole n from 0 is needed, got ${n}`);
   return tidy(() => {
     const parts = [prepend, x, append].filter((part) => part !== undefined);
-    let y = parts.length === 1 ? x.alias() : cat(parts, { dim: at });
+    let y = parts.length === 1 || n === 0 ? x.alias() : cat(parts, { dim: at });
     for (let round = 0; round < n && y.shape[at]! > 0; round++) {
       const later = y.slice(at, { start: 1 });
       const earlier = y.slice(at, { end: y.shape[at]! - 1 });

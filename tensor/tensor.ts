@@ -1192,7 +1192,7 @@ export class Tensor implements Scoped, Disposable {
 
   /** The sum of a matrix's diagonal. */
   trace(): Tensor {
-    return tidy(() => this.diagonal().sum(-1));
+    return rearranging.trace(this);
   }
 
   /** Elements moved on by `shifts` along `dims`, what leaves coming back at the other end; without dims as if flattened. */

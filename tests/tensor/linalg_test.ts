@@ -164,6 +164,7 @@ const differentiated: Readonly<
   slogdet: [(a) => slogdet(a).logAbsDet, [3, 3], [1]],
   cholesky: [(a) => cholesky(a.matmul(a.mT).add(a.newFull([3], 2).diag())), [3, 3], [1]],
   qr: [(a) => Object.values(qr(a)), [4, 3], [1]],
+  "qr of a wide matrix": [(a) => Object.values(qr(a)), [2, 2, 4], [1]],
   eigh: [(a) => eigh(a).values, [3, 3], [1]],
   "eigh's vectors": [(a) => eigh(a).vectors.square(), [3, 3], [1]],
   "svd of a tall matrix": [(a) => Object.values(svd(a)), [4, 3], [1]],

@@ -70,7 +70,7 @@ export class Arguments {
 
   /** A tensor. */
   tensor(name: string): Tensor {
-    return this.#asTensor(this.#take(name), name);
+    return this.asTensor(this.#take(name), name);
   }
 
   /** A tensor, or undefined. */
@@ -81,10 +81,11 @@ export class Arguments {
   /** A list of tensors, or one tensor as a list. */
   tensors(name: string): Tensor[] {
     const value = this.#take(name);
-    return Array.isArray(value) ? value.map((part) => this.#asTensor(part, name)) : [this.#asTensor(value, name)];
+    return Array.isArray(value) ? value.map((part) => this.asTensor(part, name)) : [this.asTensor(value, name)];
   }
 
-  #asTensor(value: StoredArgument | undefined, name: string): Tensor {
+  /** The tensor that a stored value stands for. */
+  asTensor(value: StoredArgument | undefined, name: string): Tensor {
     const position = (value as { readonly tensor?: number } | undefined)?.tensor;
     if (typeof position !== "number") throw new Unsupported(`${name} that is no tensor`);
     const found = this.#tensors[position];

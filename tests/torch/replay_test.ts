@@ -7,7 +7,7 @@
 import { ignoreWebgpu } from "../devices.ts";
 import { deviationOf, type Kind } from "./deviations.ts";
 import { missingForSamples, openSamples, type Operator, readOperator, type Samples } from "./format.ts";
-import { ops } from "./ops.ts";
+import { ops } from "./rows/mod.ts";
 import { type Outcome, replayError, replaySample, type Row } from "./replay.ts";
 import { missingOperators, unsupported } from "./unsupported.ts";
 
@@ -107,6 +107,7 @@ async function replayAll(title: string, chosen: (row: Row, operator: Operator) =
   const faults: string[] = [];
   const total = { passed: 0, failed: 0, unsupported: 0, deviating: 0 };
   const lines: string[] = [];
+  const lacking = new Map<string, number>();
   for (const entry of manifest.operators) {
     const row = ops[entry.name];
     if (row === undefined || entry.file === undefined || (only !== undefined && !new RegExp(only).test(entry.name))) continue;
@@ -117,11 +118,13 @@ async function replayAll(title: string, chosen: (row: Row, operator: Operator) =
       const outcome = judged(entry.name, one, await one.replay());
       counts[outcome.kind]++;
       total[outcome.kind]++;
+      if (outcome.kind === "unsupported") lacking.set(outcome.what, (lacking.get(outcome.what) ?? 0) + 1);
       if (outcome.kind === "failed") faults.push(`${entry.name} ${one.position}: ${outcome.why}`);
     }
     if (all.length > 0) lines.push(`  ${entry.name}: ${inWords(counts)}`);
   }
-  console.log(`${title}: ${inWords(total)}\n${lines.join("\n")}`);
+  const lacks = [...lacking].sort(([, a], [, b]) => b - a).map(([what, count]) => `  unsupported, ${what}: ${count}`);
+  console.log(`${title}: ${inWords(total)}\n${[...lines, ...lacks].join("\n")}`);
   if (faults.length > 0) throw new Error(`${faults.length} replays fail:\n  ${faults.join("\n  ")}`);
 }
 

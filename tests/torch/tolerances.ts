@@ -31,16 +31,38 @@ const cancels: Looser = {
   relative: 1e-5,
   reason: "sums of products up to 81 each nearly cancel; both sides round each product in float32, in different orders",
 };
+const conditioned: Looser = {
+  absolute: 1e-4,
+  relative: 2e-5,
+  reason: "a division by small differences magnifies PyTorch's float32 rounding; we compute in float64",
+};
 const looser: Readonly<Record<string, Looser>> = {
   matmul: cancels,
   __rmatmul__: cancels,
   "linalg.multi_dot": { ...cancels, absolute: 1e-3 },
   "nn.functional.conv2d": cancels,
+  "nn.functional.conv_transpose1d": cancels,
+  "nn.functional.conv_transpose2d": cancels,
   "pow gradient": {
     absolute: 1e-5,
     relative: 1e-5,
     reason: "a product of a power, the exponent and a logarithm: four roundings each side",
   },
+  "xlogy gradient": { absolute: 1e-5, relative: 1e-5, reason: "PyTorch multiplies by a rounded reciprocal, we divide" },
+  "erfinv gradient": {
+    absolute: 1e-5,
+    relative: 5e-5,
+    reason: "near ±1 the exponential of a square magnifies its rounding; against float64 PyTorch is off by 3e-5, we by 1e-6",
+  },
+  "digamma gradient": {
+    absolute: 1e-5,
+    relative: 5e-4,
+    reason: "near a pole PyTorch's trigamma is off by 4e-4 against float64 (at -8.0015), ours by 1e-6",
+  },
+  "svd gradient": conditioned,
+  "linalg.svd gradient": conditioned,
+  "symeig gradient": conditioned,
+  "triangular_solve gradient": conditioned,
   "__rdiv__ gradient": { absolute: 1e-5, relative: 1e-5, reason: "PyTorch multiplies by a rounded reciprocal, we divide" },
 };
 

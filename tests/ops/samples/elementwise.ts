@@ -125,6 +125,11 @@ export const binarySamples: Samples<OpsOf<typeof binary>> = {
     { inputs: [whole([6], [7, -7, 7, -7, 5, 0]), whole([6], [2, 2, -2, -2, 0, 3])], run: (a, b) => a.floorDivide(b!), order: 0 },
   ],
   remainder: [
+    {
+      inputs: [given([7], [1e20, -1e20, 1e38, 5, -5, 0.75, 3]), given([7], [501, -501, 1.5e-3, Infinity, Infinity, -0.25, 0])],
+      run: (a, b) => a.detach().remainder(b!.detach()),
+      order: 0,
+    },
     ...two((a, b) => a.remainder(b), { domain: away }),
     { inputs: [whole([6], [7, -7, 7, -7, 5, 0]), whole([6], [2, 2, -2, -2, 0, 3])], run: (a, b) => a.remainder(b!), order: 0 },
   ],

@@ -1,10 +1,10 @@
 /**
- * Reductions, running totals and orders of op_db as Tandem calls.
+ * Reductions and norms of op_db as Tandem calls.
  *
  * @module
  */
-import type { Dims, Tensor } from "../../tensor/mod.ts";
-import { type Arguments, Unsupported } from "./arguments.ts";
+import type { Dims, Tensor } from "../../../tensor/mod.ts";
+import { type Arguments, Unsupported } from "../arguments.ts";
 import { composed, row, type Rows, typed } from "./row.ts";
 
 /** input, dim, keepdim and, where PyTorch has it, dtype. */
@@ -58,7 +58,8 @@ const plain: Rows = {
   }),
 };
 
-function single(a: Arguments): number | undefined {
+/** The one dim that is reduced, or undefined for all. */
+export function single(a: Arguments): number | undefined {
   const dim = a.dims("dim");
   if (Array.isArray(dim)) throw new Unsupported("dim that is a list");
   return dim as number | undefined;
@@ -101,50 +102,16 @@ function norm(a: Arguments): Tensor {
   return order(x, p === "fro" ? 2 : a.number("p", 2), a.dims("dim"), a.flag("keepdim"));
 }
 
-/** Tandem's orders are positive or infinite. */
+/** The norm of any order that Tandem has. */
 export function order(x: Tensor, p: number, dim: Dims | undefined, keepDim: boolean): Tensor {
+  return x.norm(dim, { p: orderOf(p), keepDim });
+}
+
+/** Tandem's orders are positive or infinite. */
+export function orderOf(p: number): number {
   if (p <= 0 && p !== -Infinity) throw new Unsupported("p from 0 down");
-  return x.norm(dim, { p, keepDim });
+  return p;
 }
-
-/** softmax and its kin: input, dim, dtype; `_stacklevel` only serves a warning. */
-function alongDim(call: (x: Tensor, dim: number) => Tensor) {
-  return row("input dim", (a) => {
-    const dim = a.ignore("_stacklevel").number("dim");
-    return call(typed(a), dim);
-  });
-}
-
-const rows: Rows = {
-  softmax: alongDim((x, dim) => x.softmax(dim)),
-  "softmax/with_dtype": alongDim((x, dim) => x.softmax(dim)),
-  log_softmax: alongDim((x, dim) => x.logSoftmax(dim)),
-  "log_softmax/dtype": alongDim((x, dim) => x.logSoftmax(dim)),
-  "nn.functional.softmin": alongDim((x, dim) => x.neg().softmax(dim)),
-  "nn.functional.softmin/with_dtype": alongDim((x, dim) => x.neg().softmax(dim)),
-  cumsum: alongDim((x, dim) => x.cumsum(dim)),
-  sort: row("input dim descending stable", (a) => {
-    const { values, indices } = a.ignore("stable").tensor("input").sort(a.number("dim", -1), { descending: a.flag("descending") });
-    return [values, indices];
-  }),
-  argsort: row("input dim descending stable", (a) => {
-    return a.ignore("stable").tensor("input").sort(a.number("dim", -1), { descending: a.flag("descending") }).indices;
-  }),
-  msort: composed("input", (a) => a.tensor("input").sort(0).values),
-  topk: row("input k dim largest sorted", (a) => {
-    const options = { dim: a.ignore("sorted").number("dim", -1), largest: a.flag("largest", true) };
-    const { values, indices } = a.tensor("input").topk(a.number("k"), options);
-    return [values, indices];
-  }),
-  kthvalue: composed("input k dim keepdim", (a) => {
-    const [x, k, dim] = [a.tensor("input"), a.number("k"), a.number("dim", -1)];
-    const { values, indices } = x.topk(k, { dim, largest: false });
-    const keepDim = a.flag("keepdim");
-    if (x.rank === 0) return [values, indices];
-    const last = [values, indices].map((part) => part.narrow(dim, { start: k - 1, length: 1 }));
-    return keepDim ? last : last.map((part) => part.squeeze(dim));
-  }),
-};
 
 /** PyTorch's masked operators: what the mask leaves out has the value that changes nothing. */
 function masked(nothing: number, call: (x: Tensor, dim: Dims | undefined, keepDim: boolean) => Tensor) {
@@ -183,5 +150,5 @@ const maskedRows: Rows = {
   "masked.cumsum": composed("input dim", (a) => visible(a, 0).cumsum(a.number("dim"))),
 };
 
-/** Reductions and what runs along a dim. */
-export const reductions: Rows = { ...plain, ...norms, ...rows, ...maskedRows };
+/** Reductions. */
+export const reductions: Rows = { ...plain, ...norms, ...maskedRows };

@@ -3,20 +3,20 @@
  *
  * @module
  */
-import type { Tensor } from "../../tensor/mod.ts";
-import type { Arguments } from "./arguments.ts";
-import type { Result, Row } from "./replay.ts";
+import type { Tensor } from "../../../tensor/mod.ts";
+import type { Arguments } from "../arguments.ts";
+import type { Result, Row } from "../replay.ts";
 
 /** Rows by the name of op_db, with the variant after a slash. */
 export type Rows = Readonly<Record<string, Row>>;
 
 /** An operator that Tandem has: PyTorch's positional parameters, and the call. */
-export function row(names: string, call: (a: Arguments) => Result): Row {
+export function row(names: string, call: (a: Arguments) => Result | Promise<Result>): Row {
   return { names: names.split(" "), composed: false, call };
 }
 
 /** An operator that Tandem says in several calls. */
-export function composed(names: string, call: (a: Arguments) => Result): Row {
+export function composed(names: string, call: (a: Arguments) => Result | Promise<Result>): Row {
   return { ...row(names, call), composed: true };
 }
 

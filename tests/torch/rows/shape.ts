@@ -3,9 +3,8 @@
  *
  * @module
  */
-import { embedding } from "../../nn/mod.ts";
-import { arange, cat, type DType, eye, full, linspace, ones, stack, Tensor, zeros } from "../../tensor/mod.ts";
-import { type Arguments, Unsupported } from "./arguments.ts";
+import { arange, cat, type DType, eye, full, linspace, meshgrid, ones, stack, type Tensor, zeros } from "../../../tensor/mod.ts";
+import { type Arguments, Unsupported } from "../arguments.ts";
 import { allComposed, composed, row, type Rows, unary } from "./row.ts";
 
 const views: Rows = {
@@ -70,6 +69,33 @@ function raise(x: Tensor, rank: number): Tensor {
   return rank === 3 && x.rank === 2 ? x.unsqueeze(-1) : rank === 3 ? x.reshape([1, -1, 1]) : front ? x.unsqueeze(0) : x;
 }
 
+const rearranged: Rows = {
+  diag: row("input diagonal", (a) => a.tensor("input").diag(a.number("diagonal", 0))),
+  diag_embed: row("input offset dim1 dim2", (a) => {
+    return a.tensor("input").diagEmbed({ offset: a.number("offset", 0), dim1: a.number("dim1", -2), dim2: a.number("dim2", -1) });
+  }),
+  diagonal: row("input offset dim1 dim2", (a) => {
+    return a.tensor("input").diagonal({ offset: a.number("offset", 0), dim1: a.number("dim1", 0), dim2: a.number("dim2", 1) });
+  }),
+  tril: row("input diagonal", (a) => a.tensor("input").tril(a.number("diagonal", 0))),
+  triu: row("input diagonal", (a) => a.tensor("input").triu(a.number("diagonal", 0))),
+  trace: row("input", (a) => a.tensor("input").trace()),
+  roll: row("input shifts dims", (a) => a.tensor("input").roll(a.dims("shifts")!, a.dims("dims"))),
+  repeat: row("input *repeats", (a) => a.tensor("input").repeat(a.list("repeats"))),
+  tile: row("input *dims", (a) => a.tensor("input").tile(a.list("dims"))),
+  repeat_interleave: row("input repeats dim", async (a) => {
+    const repeats = a.operand("repeats");
+    const counts = typeof repeats === "number" ? repeats : Array.from(await repeats.data());
+    return a.tensor("input").repeatInterleave(counts, a.has("dim") ? { dim: a.number("dim") } : {});
+  }),
+  "meshgrid/variadic_tensors": row("*tensors", meshed),
+  "meshgrid/list_of_tensors": row("*tensors", meshed),
+};
+
+function meshed(a: Arguments): Tensor[] {
+  return meshgrid(a.tensors("tensors"), { indexing: a.text<"ij" | "xy">("indexing", "ij") });
+}
+
 const composedViews: Rows = allComposed({
   ravel: unary((x) => x.flatten()),
   T: unary((x) => x.permute(x.shape.map((_, dim) => x.rank - 1 - dim))),
@@ -112,70 +138,6 @@ const composedViews: Rows = allComposed({
   atleast_2d: atLeast(2),
   atleast_3d: atLeast(3),
 });
-
-const places: Rows = {
-  gather: row("input dim index", (a) => {
-    const [x, index] = [a.ignore("sparse_grad").tensor("input"), a.tensor("index")];
-    if (x.rank === 0 && index.rank === 1) throw new Unsupported("0-d tensor with a 1-d index");
-    return x.gather(a.number("dim"), index);
-  }),
-  scatter: row("input dim index src", scatter),
-  scatter_add: row("input dim index src", (a) => a.tensor("input").scatterAdd(a.number("dim"), a.tensor("index"), a.tensor("src"))),
-  "scatter_reduce/sum": row("input dim index src reduce", scatterReduce),
-  "scatter_reduce/prod": row("input dim index src reduce", scatterReduce),
-  "scatter_reduce/amax": row("input dim index src reduce", scatterReduce),
-  "scatter_reduce/amin": row("input dim index src reduce", scatterReduce),
-  index_select: row("input dim index", (a) => {
-    const [x, dim, index] = [a.tensor("input"), a.number("dim"), a.tensor("index")];
-    return x.indexSelect(dim, index.rank === 0 ? index.reshape([1]) : index);
-  }),
-  "nn.functional.embedding": row("input weight padding_idx", (a) => {
-    const padding = a.has("padding_idx") ? { paddingIdx: a.number("padding_idx") } : {};
-    // op_db gives the table first.
-    return embedding(a.tensor("weight"), a.tensor("input"), padding);
-  }),
-  take_along_dim: composed("input indices dim", (a) => {
-    const [x, index] = [a.tensor("input"), a.tensor("indices")];
-    if (!a.has("dim")) return x.flatten().gather(0, index.flatten());
-    const dim = (a.number("dim") + x.rank) % x.rank;
-    const other = x.shape.map((size, d) => Math.max(size, index.shape[d]!));
-    return x.expand(other.map((size, d) => d === dim ? x.shape[d]! : size))
-      .gather(dim, index.expand(other.map((size, d) => d === dim ? index.shape[d]! : size)));
-  }),
-  index_add: composed("input dim index source", (a) => {
-    const [x, source] = [a.tensor("input"), a.tensor("source").mul(a.number("alpha", 1))];
-    return placeSlices(a, source, "sum");
-    function placeSlices(b: Arguments, src: Tensor, combine: "sum" | "replace"): Tensor {
-      return alongSlices(x, b.number("dim"), b.tensor("index"), src, combine);
-    }
-  }),
-  index_copy: composed("input dim index source", (a) => {
-    return alongSlices(a.tensor("input"), a.number("dim"), a.tensor("index"), a.tensor("source"), "replace");
-  }),
-};
-
-/** Whole slices placed by a list of positions along `dim`. */
-function alongSlices(x: Tensor, dim: number, index: Tensor, src: Tensor, combine: "sum" | "replace"): Tensor {
-  if (x.rank === 0) return alongSlices(x.reshape([1]), 0, index, src.reshape([-1]), combine).reshape([]);
-  const at = (dim + x.rank) % x.rank;
-  const flat = index.reshape(src.shape.map((_, d) => d === at ? -1 : 1)).expand(src.shape);
-  return x.scatter(at, { index: flat, src, combine });
-}
-
-function scatter(a: Arguments): Tensor {
-  const [x, index] = [a.tensor("input"), a.tensor("index")];
-  const value = a.operand(a.has("value") ? "value" : "src");
-  const src = typeof value === "number" ? x.newFull(index.shape, value) : value;
-  const combine = ({ none: "replace", add: "sum", multiply: "prod" } as const)[a.text<"none" | "add" | "multiply">("reduce", "none")];
-  return x.scatter(a.number("dim"), { index, src, combine });
-}
-
-function scatterReduce(a: Arguments): Tensor {
-  const reduce = a.text<"sum" | "prod" | "amax" | "amin">("reduce", "sum");
-  if (!a.flag("include_self", true)) throw new Unsupported("include_self");
-  const combine = ({ sum: "sum", prod: "prod", amax: "max", amin: "min" } as const)[reduce];
-  return a.tensor("input").scatter(a.number("dim"), { index: a.tensor("index"), src: a.tensor("src"), combine });
-}
 
 function sized(a: Arguments, value: number): Tensor {
   const like = a.ignore("device", "layout", "pin_memory", "memory_format", "requires_grad").raw("input");
@@ -229,7 +191,15 @@ const casts: Rows = {
   half: cast("float16"),
   int: cast("int32"),
   long: cast("int32"),
+  // The device, another tensor or the type; then what concerns copies.
+  to: row("input target dtype non_blocking copy", (a) => {
+    const x = a.ignore("memory_format", "non_blocking", "copy", "argument 5").tensor("input");
+    const target = a.raw("target");
+    if (typeof target === "string") return x.to(a.dtype()!);
+    a.ignore("dtype");
+    return x.to((target as { dtype?: string }).dtype !== undefined ? a.dtype("target")! : a.tensor("target").dtype);
+  }),
 };
 
-/** Shapes, joining, indexing, making and casting. */
-export const shapes: Rows = { ...views, ...composedViews, ...places, ...making, ...casts };
+/** Shapes, joining, making and casting. */
+export const shapes: Rows = { ...views, ...composedViews, ...rearranged, ...making, ...casts };

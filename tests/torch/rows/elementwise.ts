@@ -3,22 +3,45 @@
  *
  * @module
  */
-import type { Tensor } from "../../tensor/mod.ts";
-import { type Arguments, Unsupported } from "./arguments.ts";
+import {
+  celu,
+  glu,
+  hardshrink,
+  hardsigmoid,
+  hardswish,
+  hardtanh,
+  mish,
+  prelu,
+  relu6,
+  selu,
+  softshrink,
+  softsign,
+  tanhshrink,
+  type Tensor,
+  threshold,
+} from "../../../tensor/mod.ts";
+import { type Arguments, Unsupported } from "../arguments.ts";
 import { allComposed, asTensor, binary, composed, row, type Rows, unary } from "./row.ts";
 
 const functions: Rows = {
   abs: unary((x) => x.abs()),
   acos: unary((x) => x.acos()),
+  acosh: unary((x) => x.acosh()),
   asin: unary((x) => x.asin()),
+  asinh: unary((x) => x.asinh()),
   atan: unary((x) => x.atan()),
+  atanh: unary((x) => x.atanh()),
   ceil: unary((x) => x.ceil()),
   cos: unary((x) => x.cos()),
   cosh: unary((x) => x.cosh()),
+  digamma: unary((x) => x.digamma()),
   erf: unary((x) => x.erf()),
+  erfc: unary((x) => x.erfc()),
+  erfinv: unary((x) => x.erfinv()),
   exp: unary((x) => x.exp()),
   expm1: unary((x) => x.expm1()),
   floor: unary((x) => x.floor()),
+  lgamma: unary((x) => x.lgamma()),
   log: unary((x) => x.log()),
   log10: unary((x) => x.log10()),
   log1p: unary((x) => x.log1p()),
@@ -38,7 +61,15 @@ const functions: Rows = {
   trunc: unary((x) => x.trunc()),
   isnan: unary((x) => x.isNaN()),
   isinf: unary((x) => x.isInf()),
+  isfinite: unary((x) => x.isFinite()),
   logical_not: unary((x) => x.logicalNot()),
+  nan_to_num: row("input nan posinf neginf", (a) => {
+    return a.tensor("input").nanToNum({
+      nan: a.number("nan", 0),
+      ...(a.has("posinf") && { posInf: a.number("posinf") }),
+      ...(a.has("neginf") && { negInf: a.number("neginf") }),
+    });
+  }),
   "round/decimals_0": row("input", (a) => {
     if (a.number("decimals", 0) !== 0) throw new Unsupported("decimals");
     return a.tensor("input").round();
@@ -58,6 +89,24 @@ const activations: Rows = {
     "input beta threshold",
     (a) => a.tensor("input").softplus({ beta: a.number("beta", 1), threshold: a.number("threshold", 20) }),
   ),
+  "nn.functional.selu": row("input", (a) => selu(a.ignore("inplace").tensor("input"))),
+  "nn.functional.celu": row("input alpha", (a) => celu(a.ignore("inplace").tensor("input"), { alpha: a.number("alpha", 1) })),
+  "nn.functional.hardtanh": row("input min_val max_val", (a) => {
+    return hardtanh(a.ignore("inplace").tensor("input"), { min: a.number("min_val", -1), max: a.number("max_val", 1) });
+  }),
+  "nn.functional.relu6": row("input", (a) => relu6(a.ignore("inplace").tensor("input"))),
+  "nn.functional.softsign": unary(softsign),
+  "nn.functional.tanhshrink": unary(tanhshrink),
+  "nn.functional.mish": unary(mish),
+  "nn.functional.hardsigmoid": row("input", (a) => hardsigmoid(a.ignore("inplace").tensor("input"))),
+  "nn.functional.hardswish": row("input", (a) => hardswish(a.ignore("inplace").tensor("input"))),
+  "nn.functional.threshold": row("input threshold value", (a) => {
+    return threshold(a.ignore("inplace").tensor("input"), { threshold: a.number("threshold"), value: a.number("value") });
+  }),
+  "nn.functional.hardshrink": row("input lambd", (a) => hardshrink(a.tensor("input"), { lambda: a.number("lambd", 0.5) })),
+  "nn.functional.softshrink": row("input lambd", (a) => softshrink(a.tensor("input"), { lambda: a.number("lambd", 0.5) })),
+  "nn.functional.prelu": row("input weight", (a) => prelu(a.tensor("input"), a.tensor("weight"))),
+  "nn.functional.glu": row("input dim", (a) => glu(a.tensor("input"), { dim: a.number("dim", -1) })),
   "nn.functional.gelu": row("input", (a) => a.tensor("input").gelu({ approximate: a.text<"none" | "tanh">("approximate", "none") })),
 };
 
@@ -68,57 +117,13 @@ const composedFunctions: Rows = allComposed({
   conj_physical: unary((x) => x.alias()),
   resolve_conj: unary((x) => x.alias()),
   resolve_neg: unary((x) => x.alias()),
-  isfinite: unary((x) => x.isNaN().logicalOr(x.isInf()).logicalNot()),
   isposinf: unary((x) => x.eq(Infinity)),
   isneginf: unary((x) => x.eq(-Infinity)),
   frac: unary((x) => x.sub(x.trunc())),
   exp2: unary((x) => x.newFull([], 2).pow(x)),
   deg2rad: unary((x) => x.mul(Math.PI / 180)),
   rad2deg: unary((x) => x.mul(180 / Math.PI)),
-  "nn.functional.selu": row("input", (a) => a.ignore("inplace").tensor("input").elu(1.6732632423543772).mul(1.0507009873554805)),
-  "nn.functional.celu": row("input alpha", (a) => {
-    const alpha = a.ignore("inplace").number("alpha", 1);
-    return a.tensor("input").div(alpha).elu().mul(alpha);
-  }),
-  "nn.functional.hardtanh": row("input min_val max_val", (a) => {
-    return between(a.ignore("inplace").tensor("input"), a.number("min_val", -1), a.number("max_val", 1));
-  }),
-  "nn.functional.relu6": row("input", (a) => between(a.ignore("inplace").tensor("input"), 0, 6)),
-  "nn.functional.softsign": unary((x) => x.div(x.abs().add(1))),
-  "nn.functional.tanhshrink": unary((x) => x.sub(x.tanh())),
-  "nn.functional.mish": unary((x) => x.mul(x.softplus().tanh())),
-  "nn.functional.hardsigmoid": row("input", (a) => a.ignore("inplace").tensor("input").add(3).clamp({ min: 0, max: 6 }).div(6)),
-  "nn.functional.hardswish": row("input", (a) => {
-    const x = a.ignore("inplace").tensor("input");
-    return x.mul(x.add(3).clamp({ min: 0, max: 6 })).div(6);
-  }),
-  "nn.functional.threshold": row("input threshold value", (a) => {
-    const x = a.ignore("inplace").tensor("input");
-    return x.le(a.number("threshold")).where(a.number("value"), x);
-  }),
-  "nn.functional.hardshrink": row("input lambd", (a) => {
-    const x = a.tensor("input");
-    const width = a.number("lambd", 0.5);
-    return x.maskedFill(x.ge(-width).logicalAnd(x.le(width)), 0);
-  }),
-  "nn.functional.softshrink": row("input lambd", (a) => {
-    const x = a.tensor("input");
-    const width = a.number("lambd", 0.5);
-    return x.gt(width).where(x.sub(width), x.lt(-width).where(x.add(width), 0));
-  }),
-  "nn.functional.prelu": row("input weight", (a) => {
-    const [x, weight] = [a.tensor("input"), a.tensor("weight")];
-    if (weight.rank > 1 || (weight.rank === 1 && weight.size > 1 && weight.size !== x.shape[1])) throw new Unsupported("prelu's checks");
-    const slope = weight.size === 1 ? weight.reshape([]) : weight.reshape(x.shape.map((_, dim) => dim === 1 ? -1 : 1));
-    return x.gt(0).where(x, x.mul(slope));
-  }),
 });
-
-/** Held between bounds, without a gradient at a bound (clamp has one there). */
-function between(x: Tensor, min: number, max: number): Tensor {
-  const raised = x.le(min).where(min, x);
-  return raised.ge(max).where(max, raised);
-}
 
 /** Calls with the other operand first. */
 function reflected(call: (other: Tensor, x: Tensor) => Tensor) {
@@ -138,6 +143,10 @@ const arithmetic: Rows = {
   "div/trunc_rounding": row("input other", divided),
   floor_divide: binary((x, other) => x.floorDivide(other)),
   remainder: row("input other", (a) => asTensor(a.operand("input"), firstTensor(a)).remainder(a.operand("other"))),
+  fmod: binary((x, other) => x.fmod(other)),
+  hypot: binary((x, other) => x.hypot(other)),
+  logaddexp: binary((x, other) => x.logaddexp(other)),
+  xlogy: row("input other", (a) => asTensor(a.operand("input"), firstTensor(a)).xlogy(a.operand("other"))),
   pow: row("input exponent", (a) => a.tensor("input").pow(a.operand("exponent"))),
   atan2: binary((x, other) => x.atan2(other)),
   maximum: binary((x, other) => x.maximum(other)),
@@ -155,18 +164,13 @@ const arithmetic: Rows = {
     const x = a.tensor("input");
     return asTensor(a.operand("other"), x).sub(x.mul(a.number("alpha", 1)));
   }),
-  addcmul: composed("input tensor1 tensor2", (a) => {
-    const product = a.tensor("tensor1").mul(a.tensor("tensor2"));
-    return a.tensor("input").add(product.mul(a.number("value", 1)));
+  addcmul: row("input tensor1 tensor2", (a) => {
+    return a.tensor("input").addcmul(a.tensor("tensor1"), a.tensor("tensor2"), { value: a.number("value", 1) });
   }),
-  addcdiv: composed("input tensor1 tensor2", (a) => {
-    const quotient = a.tensor("tensor1").mul(a.number("value", 1)).div(a.tensor("tensor2"));
-    return a.tensor("input").add(quotient);
+  addcdiv: row("input tensor1 tensor2", (a) => {
+    return a.tensor("input").addcdiv(a.tensor("tensor1"), a.tensor("tensor2"), { value: a.number("value", 1) });
   }),
-  lerp: composed("input end weight", (a) => {
-    const x = a.tensor("input");
-    return x.add(a.tensor("end").sub(x).mul(a.operand("weight")));
-  }),
+  lerp: row("input end weight", (a) => a.tensor("input").lerp(a.tensor("end"), a.operand("weight"))),
 };
 
 /** Some of a rounding variant's samples leave the rounding out. */
