@@ -5,7 +5,7 @@
  */
 import { byteSize, type DType } from "../tensor/dtype.ts";
 import { ArgumentError, DeviceError, DisposedError, DTypeError, OutOfMemoryError } from "../tensor/errors.ts";
-import type { Backend, BackendMemory, Kernel, KernelRun, ReadRange, Storage, View } from "../tensor/kernel.ts";
+import type { Backend, BackendMemory, Kernel, KernelChoices, KernelRun, ReadRange, Storage, View } from "../tensor/kernel.ts";
 import { BindGroupCache } from "./bindings.ts";
 import { FaultNotes } from "./faults.ts";
 import { type BoundRange, checkAttached, Guard, type GuardedBuffer, type GuardedPipeline } from "./guard.ts";
@@ -15,6 +15,7 @@ import { BufferPool, type PooledBuffer } from "./pool.ts";
 import { TimestampLog } from "./profile.ts";
 import { batchDispatches, CommandQueue } from "./queue.ts";
 import { Readback } from "./readback.ts";
+import { TileChoices } from "./tuner.ts";
 import type { Binding, Dispatch, Limits, Plan } from "./wgsl/program.ts";
 
 /** How a {@link GpuBackend} is made from an opened device. */
@@ -25,6 +26,10 @@ export interface GpuBackendSettings {
   readonly software?: boolean;
   /** Bytes that storages may take in all; no limit unless told. */
   readonly memoryBudget?: number;
+  /** What tells adapters apart in saved choices; the description unless told. */
+  readonly adapter?: string;
+  /** Opens another device of the same adapter, on which tuning tries kernels; without it there is no tuning. */
+  readonly openTwin?: () => Promise<GpuBackend>;
 }
 
 /** Counts since the backend was made, for tests and the curious: in the steady state only `submits` and `dispatches` grow. */
@@ -97,7 +102,9 @@ export class GpuBackend implements Backend {
   readonly #queue: CommandQueue;
   readonly #faults: FaultNotes;
   readonly #readback: Readback;
-  readonly #plans = new PlanCache<PreparedPlan>();
+  readonly #choices: TileChoices;
+  readonly #openTwin: (() => Promise<GpuBackend>) | undefined;
+  #plans = new PlanCache<PreparedPlan>();
   #planned = 0;
   #bytes = 0;
   #empty: GuardedBuffer | undefined;
@@ -107,6 +114,8 @@ export class GpuBackend implements Backend {
     const guard = new Guard(device);
     this.description = settings.description;
     this.#guard = guard;
+    this.#choices = new TileChoices(settings.adapter ?? settings.description);
+    this.#openTwin = settings.openTwin;
     this.#limits = {
       workgroupInvocations: guard.limits.maxComputeInvocationsPerWorkgroup,
       workgroupMemory: guard.limits.maxComputeWorkgroupStorageSize,
@@ -114,6 +123,7 @@ export class GpuBackend implements Backend {
       storageBuffers: guard.limits.maxStorageBuffersPerShaderStage,
       f16: guard.hasFeature("shader-f16"),
       software: settings.software ?? false,
+      tileOf: (productClass) => this.#choices.tileOf(productClass),
     };
     this.#pipelines = new PipelineCache(guard);
     this.#groups = new BindGroupCache(guard);
@@ -137,6 +147,11 @@ export class GpuBackend implements Backend {
   /** Whether reads skip Deno's 10 ms wait. */
   get fastRead(): boolean {
     return this.#readback.fast;
+  }
+
+  /** Whether the device's own clock can be asked for times. */
+  get hasClock(): boolean {
+    return this.#guard.hasFeature("timestamp-query");
   }
 
   /** Every type but float64; float16 where the adapter computes with it. */
@@ -235,11 +250,16 @@ export class GpuBackend implements Backend {
   prepare(kernel: Kernel, inputs: readonly View[], outputs: readonly View[]): (scalars: readonly number[]) => void {
     this.#checkLive(kernel, inputs, outputs);
     if (isIdle(kernel, outputs)) return () => this.#checkLive(kernel, inputs, outputs);
-    const plan = this.#planOf(kernel, inputs, outputs);
-    checkExtents(kernel, plan, inputs, outputs);
-    const bound = plan.dispatches.map((): BoundDispatch => ({ buffers: [], group: undefined }));
+    const prepared = () => {
+      const plan = this.#planOf(kernel, inputs, outputs);
+      checkExtents(kernel, plan, inputs, outputs);
+      return { plans: this.#plans, plan, bound: plan.dispatches.map((): BoundDispatch => ({ buffers: [], group: undefined })) };
+    };
+    let now = prepared();
     return (scalars) => {
       this.#checkLive(kernel, inputs, outputs);
+      if (now.plans !== this.#plans) now = prepared(); // tuning chose anew
+      const { plan, bound } = now;
       this.#execute(kernel, plan, inputs, outputs, scalars, bound);
     };
   }
@@ -299,6 +319,35 @@ export class GpuBackend implements Backend {
         log.destroy();
       }
     };
+  }
+
+  /**
+   * Notes the products and convolutions that run from now on. The function it returns ends that, tries their tiles on a device of its own for
+   * about so many milliseconds, uses the fastest from then on, and gives all choices so far.
+   *
+   * @throws ArgumentError when a tuning is under way; DeviceError for a device that was opened by hand, without a twin.
+   */
+  startTuning(): (milliseconds: number) => Promise<KernelChoices> {
+    this.#guard.check();
+    const openTwin = this.#openTwin;
+    if (openTwin === undefined) throw new DeviceError("Cannot tune webgpu: a device that createGpuBackend opened is needed, got another");
+    this.#choices.start();
+    return async (milliseconds) => {
+      await this.#choices.choose(openTwin, milliseconds);
+      this.#plans = new PlanCache();
+      return this.#choices.save();
+    };
+  }
+
+  /**
+   * Takes choices that were saved; false, and none taken, when they were made for another adapter.
+   *
+   * @throws ArgumentError when they are malformed.
+   */
+  useChoices(choices: KernelChoices): boolean {
+    const taken = this.#choices.load(choices);
+    if (taken) this.#plans = new PlanCache();
+    return taken;
   }
 
   /** Waits for the outcome of all that was asked so far, and throws the device's failure if there is one. */
@@ -365,6 +414,7 @@ export class GpuBackend implements Backend {
     if (bound === undefined) checkExtents(kernel, plan, inputs, outputs);
     for (const view of inputs) this.#guard.checkMemory(this.#own(view.storage).touched);
     this.#queue.log?.describe(kernel, outputs);
+    if (this.#choices.noting && "key" in kernel) this.#choices.note(kernel, inputs, outputs, this.#limits);
     const temporaries = plan.temporaries.map((bytes) => this.#pool.take(Math.max(bytes, 4), this.#queue.batch, false));
     try {
       plan.dispatches.forEach((prepared, at) => this.#dispatch(prepared, inputs, outputs, temporaries, scalars, bound?.[at]));

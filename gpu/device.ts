@@ -89,9 +89,12 @@ export async function createGpuBackend(options: GpuOptions = {}): Promise<GpuBac
   const device = await openDevice(adapter).catch((error) => {
     throw new DeviceError(`Cannot open ${description}: ${error instanceof Error ? error.message : error}`);
   });
+  const { vendor, architecture, device: model } = adapter.info;
   const backend = new GpuBackend(device, {
     description,
     software: adapter.info.isFallbackAdapter,
+    adapter: [vendor, architecture, model, adapter.info.description].join("/"),
+    openTwin: () => createGpuBackend({ powerPreference }),
     ...(memoryBudget === undefined ? {} : { memoryBudget }),
   });
   try {

@@ -4,12 +4,13 @@
  * @module
  */
 import { byteSize } from "../tensor/dtype.ts";
-import type { Kernel, View } from "../tensor/kernel.ts";
+import type { ConvKernel, Kernel, MatmulKernel, View } from "../tensor/kernel.ts";
 import { planCustom } from "./wgsl/custom.ts";
 import { planGather } from "./wgsl/gather.ts";
 import { planMap } from "./wgsl/map.ts";
 import { planPairs } from "./wgsl/pairs.ts";
 import { planPool } from "./wgsl/pool.ts";
+import type { TiledProduct } from "./wgsl/product/access.ts";
 import { convProduct } from "./wgsl/product/conv.ts";
 import { matmulProduct } from "./wgsl/product/matmul.ts";
 import { planTiledProduct } from "./wgsl/product/product.ts";
@@ -30,9 +31,8 @@ export function planKernel(kernel: Kernel, inputs: readonly View[], outputs: rea
     case "row":
       return planRow(kernel, inputs, outputs, limits);
     case "matmul":
-      return planTiledProduct(matmulProduct(kernel, inputs, outputs), limits);
     case "conv":
-      return planTiledProduct(convProduct(kernel, inputs, outputs), limits);
+      return planTiledProduct(productOf(kernel, inputs, outputs), limits);
     case "pool":
       return planPool(kernel, inputs, outputs, limits);
     case "pairs":
@@ -48,6 +48,11 @@ export function planKernel(kernel: Kernel, inputs: readonly View[], outputs: rea
     case "custom":
       return planCustom(kernel, inputs, outputs, limits);
   }
+}
+
+/** A matrix product or convolution as a product of rows and columns. */
+export function productOf(kernel: MatmulKernel | ConvKernel, inputs: readonly View[], outputs: readonly View[]): TiledProduct {
+  return kernel.kind === "matmul" ? matmulProduct(kernel, inputs, outputs) : convProduct(kernel, inputs, outputs);
 }
 
 /** Equal signatures mean equal plans: types, shapes, strides, offsets, and which views share a storage. */
@@ -128,7 +133,7 @@ function equalNumbers(a: readonly number[], b: readonly number[]): boolean {
 }
 
 /** The bytes of its storage that a view touches: from 0 to the end of its last element; 0 for a view without elements. */
-export function viewExtent({ dtype, shape, strides, offset }: View): { readonly first: number; readonly end: number } {
+export function viewExtent({ dtype, shape, strides, offset }: Omit<View, "storage">): { readonly first: number; readonly end: number } {
   let first = offset;
   let last = offset;
   for (const [dim, size] of shape.entries()) {

@@ -298,6 +298,16 @@ export interface KernelRun {
   readonly duration: number;
 }
 
+/**
+ * How an adapter's kernels are written where there are several ways, by class of kernel: plain data that JSON keeps, for this adapter alone.
+ */
+export interface KernelChoices {
+  /** Which adapter the choices were made for. */
+  readonly adapter: string;
+  /** What was chosen. */
+  readonly choices: Readonly<Record<string, unknown>>;
+}
+
 /** What runs kernels: memory and one method per verb. Everything but `read` returns at once. */
 export interface Backend {
   /** The device's name, as users write it: "cpu" or "webgpu". */
@@ -323,6 +333,13 @@ export interface Backend {
    * DeviceError where this one cannot.
    */
   startProfile?(): () => Promise<KernelRun[]>;
+  /**
+   * Notes the kernels that run from now on and that could be written in several ways. The function it returns ends that, times those ways for
+   * about so many milliseconds, uses the fastest from then on, and gives all choices so far. Absent where there is nothing to choose.
+   */
+  startTuning?(): (milliseconds: number) => Promise<KernelChoices>;
+  /** Takes choices made before; false, and none taken, when they are another adapter's. Throws ArgumentError for malformed ones. */
+  useChoices?(choices: KernelChoices): boolean;
   /** Memory held now. */
   memory(): BackendMemory;
   /** Gives back what is kept for reuse; the backend stays usable. */

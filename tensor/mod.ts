@@ -47,8 +47,9 @@ export {
   OutOfMemoryError,
   ShapeError,
 } from "./errors.ts";
-export type { KernelRun } from "./kernel.ts";
+export type { KernelChoices, KernelRun } from "./kernel.ts";
 export { type KernelTotal, Profile, profile, type ProfileOptions } from "./profile.ts";
+export { tune, type TuneOptions, useTuning } from "./tune.ts";
 export { currentScope, keep, Scope, scope, type Scoped, tidy } from "./scope.ts";
 export type { CountedStorage } from "./memory.ts";
 export type { Shape } from "./shape.ts";

@@ -60,7 +60,7 @@ export interface Limits {
   /** Whether it is software on the CPU: few threads, caches instead of shared memory, slow to compile long code. */
   readonly software: boolean;
   /** The tile that tuning found best for a class of products, if it was tuned. */
-  readonly tileOf?: (productClass: string) => Tile | undefined;
+  readonly tileOf?: ((productClass: string) => Tile | undefined) | undefined;
 }
 
 /** How a workgroup divides a tile of a matrix product; the first of each pair runs down the rows, the second across the columns. */
