@@ -4,14 +4,9 @@
  * @module
  */
 import { Tensor } from "../../mod.ts";
+import { elementDifference, type Tolerance } from "../close.ts";
 import type { StoredTensor } from "./model.ts";
 import type { Value } from "./operators/call.ts";
-
-/** How far an output may be from what is stored: absolute + relative · |stored|. */
-export interface Tolerance {
-  readonly relative: number;
-  readonly absolute: number;
-}
 
 /** ONNX's own backend tests allow 1e-3 and 1e-7. */
 const usual: Tolerance = { relative: 1e-5, absolute: 1e-7 };
@@ -56,12 +51,6 @@ export async function differenceOf(
 async function tensorDifference(got: Tensor, { shape, dtype, values }: StoredTensor, name: string): Promise<string | undefined> {
   if (got.dtype !== dtype) return `${dtype} is needed, got ${got.dtype}`;
   if (got.shape.join() !== shape.join()) return `shape [${shape}] is needed, got [${got.shape}]`;
-  const { relative, absolute } = others.find(({ cases }) => cases.test(name))?.tolerance ?? usual;
-  const numbers = await got.data();
-  for (let i = 0; i < values.length; i++) {
-    const [a, e] = [Number(numbers[i]), values[i]!];
-    const close = a === e || (Number.isNaN(a) && Number.isNaN(e)) || Math.abs(a - e) <= absolute + relative * Math.abs(e);
-    if (!close || Number.isFinite(a) !== Number.isFinite(e)) return `${e} is needed at ${i} of [${shape}], got ${a}`;
-  }
-  return undefined;
+  const tolerance = others.find(({ cases }) => cases.test(name))?.tolerance ?? usual;
+  return elementDifference(await got.data(), values, { ...tolerance, shape });
 }

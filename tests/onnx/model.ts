@@ -158,7 +158,10 @@ function sequenceOf(message: Message): StoredTensor[] {
   return message.messages(3).map(tensorOf);
 }
 
-/** The element types of ONNX by number, and the type that holds their values here. */
+/**
+ * The element types of ONNX by number, and the type that holds their values here. Whole numbers of 8 and 16 bits do not wrap around as
+ * they would there, and those of 64 bits are refused where 32 do not hold them.
+ */
 const elementTypes: Readonly<Record<number, { readonly name: string; readonly dtype?: DType }>> = {
   1: { name: "float", dtype: "float32" },
   2: { name: "uint8", dtype: "int32" },

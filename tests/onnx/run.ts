@@ -14,6 +14,9 @@ export function runModel({ graph, opset }: Model, inputs: readonly Value[], devi
   return runGraph(graph, { inputs, opset, device, around: new Map() });
 }
 
+/** ONNX's own operators, under its short and long name, and its preview of training. */
+const domains: readonly string[] = ["", "ai.onnx", "ai.onnx.preview.training"];
+
 interface Run {
   readonly inputs: readonly Value[];
   readonly opset: number;
@@ -26,7 +29,7 @@ async function runGraph(graph: Graph, run: Run): Promise<Value[]> {
   const values = valuesBefore(graph, run);
   const types = new Map([...graph.inputs, ...graph.initializers].map(({ name, elementType }) => [name, elementType]));
   for (const node of graph.nodes) {
-    const operator = operators[node.operator];
+    const operator = domains.includes(node.domain) ? operators[node.operator] : undefined;
     if (operator === undefined) throw new UnsupportedError(`Cannot run ${node.operator}: the table has no such operator`);
     const result = await operator(callOf(node, { run, values, types }));
     const outputs = result instanceof Tensor ? [result] : result.outputs;

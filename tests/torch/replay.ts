@@ -16,6 +16,7 @@ import {
   ShapeError,
 } from "../../tensor/errors.ts";
 import { type DType, read, scope, Tensor } from "../../tensor/mod.ts";
+import { elementDifference } from "../close.ts";
 import { Arguments, Unsupported } from "./arguments.ts";
 import { build, elementsOf, type ErrorInput, type Operator, ourTypes, type Sample, type StoredCall, type StoredTensor } from "./format.ts";
 import { type Tolerance, toleranceOf } from "./tolerances.ts";
@@ -170,12 +171,5 @@ async function difference(got: Tensor, expected: StoredTensor, elements: ArrayBu
   if (type === undefined || values === undefined) throw new Unsupported(`result ${expected.dtype}`);
   if (got.dtype !== type) return `${type} is needed, got ${got.dtype}`;
   if (got.shape.join() !== expected.shape.join()) return `shape [${expected.shape}] is needed, got [${got.shape}]`;
-  const numbers = await got.data();
-  for (let i = 0; i < values.length; i++) {
-    const [a, e] = [numbers[i]!, values[i]!];
-    const close = a === e || (Number.isNaN(a) && Number.isNaN(e)) ||
-      Math.abs(a - e) <= tolerance.absolute + tolerance.relative * Math.abs(e);
-    if (!close || (Number.isFinite(a) !== Number.isFinite(e))) return `${e} is needed at ${i} of [${expected.shape}], got ${a}`;
-  }
-  return undefined;
+  return elementDifference(await got.data(), values, { ...tolerance, shape: expected.shape });
 }

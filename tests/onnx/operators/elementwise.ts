@@ -74,7 +74,7 @@ const pow: Operator = (call) => {
 };
 
 function fold(step: (a: Tensor, b: Tensor) => Tensor): Operator {
-  return (call) => call.all().reduce(step).alias();
+  return (call) => call.all().reduce(step);
 }
 
 const mean: Operator = (call) => call.all().reduce((a, b) => a.add(b)).div(call.inputCount);

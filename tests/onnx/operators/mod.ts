@@ -5,17 +5,17 @@
  */
 import type { Operator } from "./call.ts";
 import { control } from "./control.ts";
-import { convolution } from "./convolution.ts";
+import { convolution } from "./images/convolution.ts";
 import { elementwise } from "./elementwise.ts";
 import { indexing } from "./indexing.ts";
 import { normalization } from "./normalization.ts";
-import { pooling } from "./pooling.ts";
+import { pooling } from "./images/pooling.ts";
 import { products } from "./products.ts";
 import { quantization } from "./quantization.ts";
 import { recurrent } from "./recurrent.ts";
 import { reduction } from "./reduction.ts";
-import { resizing } from "./resizing.ts";
-import { sampling } from "./sampling.ts";
+import { resizing } from "./images/resizing.ts";
+import { sampling } from "./images/sampling.ts";
 import { shaping } from "./shaping.ts";
 import { signal } from "./signal.ts";
 import { training } from "./training.ts";

@@ -84,7 +84,7 @@ const dropout: Operator = async (call) => {
   const x = call.x();
   const ratio = await call.scalar(1) ?? call.number("ratio", 0.5);
   if (await call.scalar(2) === 1 && ratio !== 0) call.refuse("no training is needed: what it drops is random");
-  return { outputs: [x.alias(), x.onesLike().to("bool")] };
+  return { outputs: [x, x.onesLike().to("bool")] };
 };
 
 /** Operators that normalise, and losses. */

@@ -5,7 +5,7 @@
  */
 import type { Tensor } from "../../../mod.ts";
 import { type Call, type Operator, positive } from "./call.ts";
-import { convolve } from "./convolution.ts";
+import { convolve } from "./images/convolution.ts";
 
 /** A number per channel along a dim of x, or one for all. */
 function along(part: Tensor, x: Tensor, axis: number): Tensor {

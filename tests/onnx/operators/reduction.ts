@@ -12,7 +12,7 @@ type Reduce = (x: Tensor, dims: number[] | undefined, keepDim: boolean) => Tenso
 function reduce(step: Reduce): Operator {
   return async (call) => {
     const dims = await call.numbersOf(1, "axes");
-    if ((dims === undefined || dims.length === 0) && call.number("noop_with_empty_axes", 0) === 1) return call.x().alias();
+    if ((dims === undefined || dims.length === 0) && call.number("noop_with_empty_axes", 0) === 1) return call.x();
     return step(call.x(), dims?.length === 0 ? undefined : dims, call.number("keepdims", 1) === 1);
   };
 }
@@ -62,7 +62,7 @@ const unique: Operator = async (call: Call) => {
   const flat = Array.from(await inverse.data(), Number);
   const first = Array.from({ length: counts.size }, (_, group) => flat.indexOf(group));
   const whole = (list: readonly number[]) => call.make(list, [list.length], "int32");
-  if (call.number("sorted", 1) === 1) return { outputs: [values.alias(), whole(first), whole(flat), counts.alias()] };
+  if (call.number("sorted", 1) === 1) return { outputs: [values, whole(first), whole(flat), counts] };
   // In the order of their first place.
   const order = first.map((_, group) => group).sort((a, b) => first[a]! - first[b]!);
   const rank = order.map((_, group) => order.indexOf(group));

@@ -69,8 +69,7 @@ const slice: Operator = async (call) => {
   const ends = await call.numbersOf(2, "ends") ?? [];
   const axes = await call.numbersOf(3, "axes") ?? starts.map((_, index) => index);
   const steps = await call.numbers(4) ?? starts.map(() => 1);
-  return axes.reduce((x, axis, index) => sliceOne(x, axis, { start: starts[index]!, end: ends[index]!, step: steps[index]! }), call.x())
-    .alias();
+  return axes.reduce((x, axis, index) => sliceOne(x, axis, { start: starts[index]!, end: ends[index]!, step: steps[index]! }), call.x());
 };
 
 function sliceOne(x: Tensor, axis: number, { start, end, step }: { start: number; end: number; step: number }): Tensor {

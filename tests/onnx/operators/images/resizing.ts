@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { interpolate, type Tensor, tensor } from "../../../mod.ts";
-import type { Call, Operator } from "./call.ts";
+import { interpolate, type Tensor, tensor } from "../../../../mod.ts";
+import type { Call, Operator } from "../call.ts";
 
 /** One dim that changes. */
 interface Axis {
@@ -27,7 +27,7 @@ const resize: Operator = async (call) => {
     const to = sizes?.length ? sizes[dim]! : Math.floor(from * scale);
     return { dim, from, to, scale, roi: [roi[dim] ?? 0, roi[dim + x.rank] ?? 1] };
   }).filter(({ from, to, scale }) => from !== to || scale !== 1);
-  return ownResize(call, x, axes) ?? axes.reduce((image, axis) => resizeOne(call, image, axis), x).alias();
+  return ownResize(call, x, axes) ?? axes.reduce((image, axis) => resizeOne(call, image, axis), x);
 };
 
 /** What the library's own function says the same way: linear between centres, or from corner to corner. */

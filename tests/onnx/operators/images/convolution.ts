@@ -13,8 +13,8 @@ import {
   convTranspose3d,
   type ConvTransposeOptions,
   type Tensor,
-} from "../../../mod.ts";
-import type { Call, Operator } from "./call.ts";
+} from "../../../../mod.ts";
+import type { Call, Operator } from "../call.ts";
 import { each, isSymmetric, padded, type Window, windowsOf } from "./window.ts";
 
 const convolutions: Readonly<Record<number, (x: Tensor, weight: Tensor, options: ConvOptions) => Tensor>> = {

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { arange, gridSample, type GridSampleOptions, stack, type Tensor } from "../../../mod.ts";
-import type { Call, Operator } from "./call.ts";
+import { arange, gridSample, type GridSampleOptions, stack, type Tensor } from "../../../../mod.ts";
+import type { Call, Operator } from "../call.ts";
 
 const sample: Operator = (call) =>
   gridSample(call.x(0), call.x(1), {

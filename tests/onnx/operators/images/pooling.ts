@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { arange, avgPool1d, avgPool2d, avgPool3d, maxPool1d, maxPool2d, maxPool3d, stack, type Tensor, zeros } from "../../../mod.ts";
-import { type Call, type Operator, product } from "./call.ts";
+import { arange, avgPool1d, avgPool2d, avgPool3d, maxPool1d, maxPool2d, maxPool3d, stack, type Tensor, zeros } from "../../../../mod.ts";
+import { type Call, type Operator, product } from "../call.ts";
 import { each, isSymmetric, padded, type Window, windowsOf } from "./window.ts";
 
 /** The geometry of a pooling call; rounding the number of windows up is more padding behind. */

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { type Tensor } from "../../../mod.ts";
-import type { Call } from "./call.ts";
+import { type Tensor } from "../../../../mod.ts";
+import type { Call } from "../call.ts";
 
 /** One spatial dim of a window. */
 export interface Window {
