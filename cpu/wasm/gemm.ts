@@ -75,7 +75,7 @@ export function duration({ rows, columns, depth }: Pick<Product, "rows" | "colum
 
 /** A multiplication and an addition, and moving one float. */
 export const nanosecondsPerProduct = 0.035;
-const nanosecondsPerFloat = 0.5;
+export const nanosecondsPerFloat = 0.5;
 
 /** The same where the matrix is read only once. */
 const nanosecondsPerVectorProduct = 0.2;
@@ -150,8 +150,8 @@ function multiplyPart(heap: ScratchHeap, { a, b, pointer, stride, rows, columns,
   const width = Math.ceil(columns / tileColumns) * tileColumns;
   const packedA = scratchPointer(heap, "gemm shared a", rows * depth * 4 + packedSlack);
   const packedB = scratchPointer(heap, "gemm shared b", width * depth * 4 + packedSlack);
-  packTogether(heap, "rows", a, packedA, rows, rows, depth, deep);
-  packTogether(heap, "columns", b, packedB, columns, width, depth, deep);
+  packTogether(heap, "rows", a, { target: packedA, count: rows, room: rows, depth, deep });
+  packTogether(heap, "columns", b, { target: packedB, count: columns, room: width, depth, deep });
   const time = duration({ rows, columns, depth });
   const pieces = piecesFor(heap, time, Infinity);
   const down = Math.max(
@@ -176,16 +176,25 @@ function multiplyPart(heap: ScratchHeap, { a, b, pointer, stride, rows, columns,
   });
 }
 
-/** Packs an operand for every block of the depth, one after the other, each `room` wide. */
-function packTogether(
+/** What {@link packTogether} makes of an operand. */
+export interface Packing {
+  /** Where the packed blocks go. */
+  readonly target: number;
+  /** Rows of A or columns of B. */
+  readonly count: number;
+  /** How many of them a packed block has room for. */
+  readonly room: number;
+  /** The depth, and that of a block. */
+  readonly depth: number;
+  readonly deep: number;
+}
+
+/** Packs an operand for every block of the depth, one after the other; threads share it. */
+export function packTogether(
   heap: ScratchHeap,
   what: "rows" | "columns",
   operand: Operand,
-  target: number,
-  count: number,
-  room: number,
-  depth: number,
-  deep: number,
+  { target, count, room, depth, deep }: Packing,
 ): void {
   const time = count * depth * nanosecondsPerFloat;
   const multiple = what === "rows" ? tileRows : tileColumns;

@@ -5,7 +5,7 @@
  */
 import type { Accelerators } from "../accelerator.ts";
 import type { Heap } from "../heap.ts";
-import { createConvAccelerator } from "./conv.ts";
+import { createConvAccelerator } from "./conv/accelerator.ts";
 import { createMapAccelerator } from "./map.ts";
 import { createMatmulAccelerator } from "./matmul.ts";
 import { createPairsAccelerator } from "./pairs.ts";

@@ -7,11 +7,15 @@ import type { PoolKernel, View } from "../../tensor/kernel.ts";
 import { isContiguous, sizeOf } from "../../tensor/shape.ts";
 import type { Accelerator } from "../accelerator.ts";
 import { address } from "./block.ts";
-import { instantiateOnce, type ModuleBuilder, type WasmFunction } from "./encoder.ts";
+import type { ModuleBuilder, WasmFunction } from "./encoder.ts";
 import { gemmFunctions } from "./gemm.ts";
-import { planesOf } from "./padded_image.ts";
+import { planesOf } from "./conv/padded_image.ts";
 import { emitAverageBackward, emitAverageForward, emitMaxBackward, emitMaxForward, type PoolGeometry } from "./pool_kernels.ts";
-import { type ScratchHeap, scratchPointer } from "./scratch.ts";
+import { functionsOn, type ScratchHeap, scratchPointer } from "./scratch.ts";
+import { forEachRange, piecesFor } from "./tasks.ts";
+
+/** What one element of a window takes, roughly. */
+const nanosecondsPerElement = 0.7;
 
 /** The accelerator of pool kernels on a heap. */
 export function createPoolAccelerator(heap: ScratchHeap): Accelerator<"pool"> {
@@ -28,19 +32,28 @@ export function createPoolAccelerator(heap: ScratchHeap): Accelerator<"pool"> {
       pooled: [pooled.shape[2]!, pooled.shape[3]!],
     };
     const planes = image.shape[0]! * image.shape[1]!;
+    const [imageBytes, pooledBytes] = [geometry.image, geometry.pooled].map(([height, width]) => height * width * 4) as [number, number];
     const from = contiguous(heap, inputs[0]!, "pool input");
     const to = address(outputs[0]!);
-    const functions = functionsOf(heap, kernel, geometry);
-    if (kernel.direction === "backward") new Float32Array(heap.memory.buffer, to, sizeOf(image.shape)).fill(0);
-    if (kernel.mode === "average") {
-      const divisors = writeDivisors(heap, kernel, geometry);
-      if (kernel.direction === "forward") functions["averageForward"]!(from, to, divisors, planes);
-      else functions["averageBackward"]!(to, from, divisors, planes);
-    } else if (kernel.direction === "forward") {
-      functions["maxForward"]!(from, to, address(outputs[1]!), planes);
-    } else {
-      functions["maxBackward"]!(from, contiguous(heap, inputs[1]!, "pool positions"), to, planes);
-    }
+    const positions = kernel.mode === "average"
+      ? writeDivisors(heap, kernel, geometry)
+      : kernel.direction === "forward"
+      ? address(outputs[1]!)
+      : contiguous(heap, inputs[1]!, "pool positions");
+    const time = planes * pooledBytes / 4 * kernel.size[0]! * kernel.size[1]! * nanosecondsPerElement;
+    forEachRange(heap, time, planes, piecesFor(heap, time, planes), 1, (on, first, last) => {
+      const functions = functionsOf(on, kernel, geometry);
+      const count = last - first;
+      const [image, pooled] = [first * imageBytes, first * pooledBytes];
+      if (kernel.direction === "forward") {
+        if (kernel.mode === "average") functions["averageForward"]!(from + image, to + pooled, positions, count);
+        else functions["maxForward"]!(from + image, to + pooled, positions + pooled, count);
+      } else {
+        gemmFunctions(on)["clear"]!(to + image, count * imageBytes);
+        if (kernel.mode === "average") functions["averageBackward"]!(to + image, from + pooled, positions, count);
+        else functions["maxBackward"]!(from + pooled, positions + pooled, to + image, count);
+      }
+    });
     return true;
   };
 }
@@ -51,7 +64,7 @@ function functionsOf(heap: ScratchHeap, { mode, direction }: PoolKernel, geometr
     : direction === "forward"
     ? emitAverageForward
     : emitAverageBackward;
-  return instantiateOnce(heap.memory, `pool ${mode} ${direction} ${JSON.stringify(geometry)}`, (module) => emit(module, geometry));
+  return functionsOn(heap, `pool ${mode} ${direction} ${JSON.stringify(geometry)}`, (module) => emit(module, geometry));
 }
 
 /** The address of a view's elements in row-major order: its own, or that of a copy. */

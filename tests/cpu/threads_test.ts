@@ -2,8 +2,8 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { CpuBackend } from "../../cpu/mod.ts";
 import { ArgumentError } from "../../tensor/errors.ts";
 import { apply, cast, expression, index, input, result, scalar } from "../../tensor/expr.ts";
-import type { Kernel } from "../../tensor/kernel.ts";
-import { expanded, type Output, permuted, random, run, type Sample, stepped } from "./compare.ts";
+import type { ConvKernel, Kernel, PairsKernel, PoolKernel } from "../../tensor/kernel.ts";
+import { expanded, type Output, permuted, random, run, type Sample, stepped, whole } from "./compare.ts";
 
 /** One backend per number of threads, all of them at work from the first kernel on. */
 const backends = [1, 2, 3, 4].map((threads) => new CpuBackend({ threads }));
@@ -134,4 +134,72 @@ Deno.test("reduce and row give the same bits on any number of threads, along row
   await same(softmax, [random(500, 200)], [{ shape: [500, 200] }, { shape: [500] }]);
   await same(softmax, [permuted(random(200, 501), 1, 0)], [{ shape: [501, 200] }, { shape: [501] }]);
   await same(softmax, [permuted(random(9, 200, 50), 0, 2, 1)], [{ shape: [9, 50, 200] }, { shape: [9, 50] }]);
+});
+
+Deno.test("conv gives the same bits on any number of threads, over batches and within images", async () => {
+  const settings = [
+    { x: [33, 8, 14, 14], w: [20, 8, 3, 3] },
+    { x: [2, 24, 40, 37], w: [16, 24, 3, 3], stride: 2 },
+    { x: [1, 16, 61, 60], w: [24, 16, 3, 3], dilation: 2 },
+    { x: [1, 64, 40, 40], w: [48, 64, 1, 1], padding: 0 },
+    { x: [64, 1, 28, 28], w: [32, 1, 3, 3] },
+    { x: [4, 48, 30, 30], w: [48, 1, 3, 3], groups: 48 },
+    { x: [6, 24, 20, 20], w: [30, 8, 3, 3], groups: 3 },
+    { x: [16, 64, 4, 4], w: [130, 64, 3, 3] },
+    { x: [3, 16, 3000], w: [16, 16, 5], padding: 2 },
+  ];
+  for (const { x, w, stride = 1, padding = 1, dilation = 1, groups = 1 } of settings) {
+    const [image, size] = [x.slice(2), w.slice(2)];
+    const both = (value: number) => image.map(() => value);
+    const output = image.map((n, dim) => Math.floor((n + 2 * padding - dilation * (size[dim]! - 1) - 1) / stride) + 1);
+    const y = [x[0]!, w[0]!, ...output];
+    for (const direction of ["forward", "input", "weight"] as const) {
+      const key = `threads conv ${direction} ${[x, w, stride, padding, dilation, groups].join()}`;
+      const kernel: ConvKernel = {
+        kind: "conv",
+        key,
+        direction,
+        groups,
+        stride: both(stride),
+        padding: both(padding),
+        dilation: both(dilation),
+      };
+      const shapes = { forward: [x, w, y], input: [y, w, x], weight: [x, y, w] }[direction];
+      await same(kernel, [random(...shapes[0]!), random(...shapes[1]!)], [{ shape: shapes[2]! }]);
+    }
+  }
+});
+
+Deno.test("pool gives the same bits on any number of threads", async () => {
+  for (const mode of ["max", "average"] as const) {
+    const geometry = { mode, size: [3, 2], stride: [2, 2], padding: [1, 0], dilation: [1, 1], countPadding: false } as const;
+    const forward: PoolKernel = { kind: "pool", key: `threads pool ${mode}`, direction: "forward", ...geometry };
+    const backward: PoolKernel = { kind: "pool", key: `threads pool ${mode} backward`, direction: "backward", ...geometry };
+    const pooled = { shape: [16, 24, 15, 15] };
+    const isMax = mode === "max";
+    await same(forward, [random(16, 24, 29, 30)], isMax ? [pooled, { ...pooled, dtype: "int32" }] : [pooled]);
+    const places = whole(Array.from({ length: 16 * 24 * 15 * 15 }, (_, at) => at % 7 === 0 ? -1 : at * 37 % 870), ...pooled.shape);
+    await same(backward, [random(...pooled.shape), ...(isMax ? [places] : [])], [{ shape: [16, 24, 29, 30] }]);
+  }
+});
+
+Deno.test("pairs gives the same bits on any number of threads, forward and backward", async () => {
+  for (const [rows, columns, depth] of [[700, 700, 33], [301, 1100, 64], [1, 5000, 40]] as const) {
+    const square = rows === columns;
+    const inputs = [random(rows, depth), permuted(random(depth, columns), 1, 0)];
+    for (const sameLabel of [false, true]) {
+      const labels = sameLabel ? [rows, columns].map((size) => whole(Array.from({ length: size }, (_, at) => at % 7), size)) : [];
+      const kernel = (direction: PairsKernel["direction"]): PairsKernel => ({
+        kind: "pairs",
+        key: `threads pairs ${direction} ${square} ${sameLabel}`,
+        direction,
+        excludeDiagonal: square,
+        sameLabel,
+      });
+      await same(kernel("forward"), [...inputs, ...labels], [{ shape: [rows] }], [2]);
+      const saved = [random(rows), random(rows)];
+      await same(kernel("rows"), [...inputs, ...labels, ...saved], [{ shape: [rows, depth] }], [2]);
+      await same(kernel("columns"), [...inputs, ...labels, ...saved], [{ shape: [columns, depth] }], [2]);
+    }
+  }
 });

@@ -6,12 +6,12 @@
  *
  * @module
  */
-import type { FunctionBuilder, Local, ModuleBuilder } from "./encoder.ts";
-import { emitChoice, emitSpill, emitStrips, emitTiles, RegisterTile, tileColumns, type Tiles } from "./gemm_kernels.ts";
-import { emitCountdown } from "./loops.ts";
+import type { FunctionBuilder, Local, ModuleBuilder } from "../encoder.ts";
+import { emitChoice, emitSpill, emitStrips, emitTiles, RegisterTile, tileColumns, type Tiles } from "../gemm_kernels.ts";
+import { emitCountdown } from "../loops.ts";
 
 /** Rows of a full tile of the weight gradient: each keeps a vector of A besides its accumulators. */
-const tapRows = 4;
+export const tapRows = 4;
 
 /** Adds the convolutions' functions to a module. */
 export function emitConvolution(module: ModuleBuilder): void {
