@@ -16,7 +16,7 @@ export const tapRows = 4;
 /** Adds the convolutions' functions to a module. */
 export function emitConvolution(module: ModuleBuilder): void {
   emitCorrelation(module, emitTiles(module, "shifted", emitShiftedTile), emitSpill(module));
-  emitTapSums(module, emitTiles(module, "taps", emitTapTile, tapRows));
+  emitBlockSums(module, emitTapSums(module, emitTiles(module, "taps", emitTapTile, tapRows)));
 }
 
 /**
@@ -158,7 +158,7 @@ type Locals12 = [Local, Local, Local, Local, Local, Local, Local, Local, Local, 
  * `tapSums` (table, taps, dy panels, panel step per image, output channels, image, image step per image and per output row, images, output rows,
  * output columns, c, row stride of c, accumulate): C[taps, channels], whose rows hold the channels rounded up to whole panels.
  */
-function emitTapSums(module: ModuleBuilder, tiles: Tiles): void {
+function emitTapSums(module: ModuleBuilder, tiles: Tiles): FunctionBuilder {
   const fn = module.function("tapSums", { params: Array.from({ length: 14 }, () => "i32" as const) });
   const [table, taps, panels, panelStep, channels, image, imageStep, rowStep, images, height, width, c, stride, accumulate] = fn
     .parameters as [...Locals12, Local, Local];
@@ -193,4 +193,33 @@ function emitTapSums(module: ModuleBuilder, tiles: Tiles): void {
     });
   });
   emitChoice(fn, taps, tapRows - 1, allChannels);
+  return fn;
+}
+
+/** Bytes that describe a block to `blockSums`: where its first image and its panels lie, its images, its height and its width. */
+export const blockBytes = 20;
+
+/**
+ * `blockSums` (list of blocks, how many, group, first channel, table, taps, channels, image, image step per image and per output row, c, row
+ * stride of c, accumulate): `tapSums` over one block after the other.
+ */
+function emitBlockSums(module: ModuleBuilder, tapSums: FunctionBuilder): void {
+  const fn = module.function("blockSums", { params: Array.from({ length: 13 }, () => "i32" as const) });
+  const [list, blocks, group, channel, table, taps, channels, image, imageStep, rowStep, c, stride, accumulate] = fn.parameters as Locals13;
+  const [area, panelStep] = [fn.local("i32"), fn.local("i32")];
+  const word = (at: number) => fn.get(list).load("i32.load", at * 4);
+  fn.get(blocks);
+  emitCountdown(fn, blocks, 1, () => {
+    word(3);
+    word(4).op("i32.mul").tee(area).get(stride).op("i32.mul").set(panelStep);
+    fn.get(table).get(taps);
+    word(1).get(group);
+    word(2).op("i32.mul").get(panelStep).op("i32.mul").op("i32.add").get(channel).get(area).op("i32.mul").i32(4).op("i32.mul").op(
+      "i32.add",
+    );
+    fn.get(panelStep).get(channels).get(image);
+    word(0).op("i32.add").get(imageStep).get(rowStep);
+    for (const at of [2, 3, 4]) word(at);
+    fn.get(c).get(stride).get(accumulate).call(tapSums).i32(1).set(accumulate).increment(list, blockBytes);
+  });
 }

@@ -11,7 +11,7 @@ import { type ScratchHeap, scratchPointer } from "../scratch.ts";
 import { forEachRange, piecesFor } from "../tasks.ts";
 import { convFunctions } from "./correlation.ts";
 import { blockPositions, clear, convDuration, type Geometry, paddedInput, tapTable } from "./geometry.ts";
-import { tapRows } from "./kernels.ts";
+import { blockBytes, tapRows } from "./kernels.ts";
 import { type PaddedImages, type Planes, planesOf } from "./padded_image.ts";
 
 /** Bytes of padded images, and of packed dy, that threads share at once: they stay in the last-level cache. */
@@ -19,6 +19,10 @@ const sharedBytes = 4 * 1048576;
 
 /** Bytes of a copied float with its share of the clearing, in nanoseconds. */
 const nanosecondsPerCopy = 0.3;
+
+/** Units of taps that keep threads of unequal speed busy to the end; more than so many pieces would read dy too often. */
+const enoughUnits = 8;
+const mostPieces = 16;
 
 /** Positions of some images whose products are added up at once. */
 interface Block {
@@ -119,35 +123,42 @@ class TapSums {
     this.#pack(item, panels, blocks);
     const { groups, channels, stride } = this.#sizes;
     const { image, plane, pitch } = this.#image;
+    const list = this.#list(panels, blocks);
     const bands = Math.ceil(this.#taps / tapRows);
     const parts = this.#parts(groups * bands);
     const time = this.#nanoseconds * blocks.reduce((sum, { images, height, width }) => sum + images * height * width, 0);
     const units = groups * parts * bands;
-    const add = this.#started;
-    forEachRange(this.#heap, time, units, piecesFor(this.#heap, time, units), 1, (on, from, to) => {
-      const { tapSums } = convFunctions(on);
-      blocks.forEach((block, number) => {
-        const { height, width } = block;
-        const origin = images + block.slot * image + block.row * stride[0] * pitch + block.column * 4;
-        const area = height * width * 4;
-        const panelStep = this.#columns * area;
-        // Units count taps fastest, then parts of the filters, then groups: a run of them is several runs of taps.
-        for (let unit = from; unit < to;) {
-          const [line, band] = [Math.floor(unit / bands), unit % bands];
-          const [group, part] = [Math.floor(line / parts), line % parts];
-          const length = Math.min(to - unit, bands - band);
-          const [firstTap, filter] = [band * tapRows, this.#firstFilter(part, parts)];
-          const filters = this.#firstFilter(part + 1, parts) - filter;
-          const from = panels + number * this.panelBytes + group * block.images * panelStep + filter * area;
-          const to_ = this.#sums + ((group * this.#taps + firstTap) * this.#columns + filter) * 4;
-          const taps = Math.min(length * tapRows, this.#taps - firstTap);
-          const walk = [origin + group * channels * plane, image, stride[0] * pitch, block.images, height, width];
-          tapSums!(this.#table + firstTap * 4, taps, from, panelStep, filters, ...walk, to_, this.#columns * 4, add || number > 0 ? 1 : 0);
-          unit += length;
-        }
-      });
+    const add = this.#started ? 1 : 0;
+    forEachRange(this.#heap, time, units, piecesFor(this.#heap, time, Math.min(units, mostPieces)), 1, (on, from, to) => {
+      const { blockSums } = convFunctions(on);
+      // Units count taps fastest, then parts of the filters, then groups: a run of them is several runs of taps.
+      for (let unit = from; unit < to;) {
+        const [line, band] = [Math.floor(unit / bands), unit % bands];
+        const [group, part] = [Math.floor(line / parts), line % parts];
+        const length = Math.min(to - unit, bands - band);
+        const [firstTap, filter] = [band * tapRows, this.#firstFilter(part, parts)];
+        const filters = this.#firstFilter(part + 1, parts) - filter;
+        const taps = Math.min(length * tapRows, this.#taps - firstTap);
+        const walk = [images + group * channels * plane, image, stride[0] * pitch];
+        const target = this.#sums + ((group * this.#taps + firstTap) * this.#columns + filter) * 4;
+        const table = this.#table + firstTap * 4;
+        blockSums!(list, blocks.length, group, filter, table, taps, filters, ...walk, target, this.#columns * 4, add);
+        unit += length;
+      }
     });
     this.#started = true;
+  }
+
+  /** Writes down for `blockSums` where blocks and their panels lie. */
+  #list(panels: number, blocks: readonly Block[]): number {
+    const pointer = scratchPointer(this.#heap, "conv blocks", blocks.length * blockBytes);
+    const words = new Int32Array(this.#heap.memory.buffer, pointer, blocks.length * blockBytes / 4);
+    const { image, pitch } = this.#image;
+    blocks.forEach(({ slot, images, row, height, column, width }, number) => {
+      const from = slot * image + row * this.#sizes.stride[0] * pitch + column * 4;
+      words.set([from, panels + number * this.panelBytes, images, height, width], number * blockBytes / 4);
+    });
+    return pointer;
   }
 
   /** Writes the sums, turned, to an address. */
@@ -200,6 +211,3 @@ class TapSums {
     return Math.min(this.#sizes.filters, Math.floor(panels * part / parts) * tileColumns);
   }
 }
-
-/** Units of taps that keep threads of unequal speed busy to the end. */
-const enoughUnits = 8;
