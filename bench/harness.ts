@@ -27,6 +27,7 @@ export const workloadNames = [
   "mlp_adam",
   "cnn_sgd",
   "supcon",
+  "esupcon_resnet18",
   "dispatch1000",
   "startup",
 ] as const;
@@ -34,8 +35,19 @@ export const workloadNames = [
 /** A workload's name. "startup" runs its check once; whoever starts the process times it from start to exit. */
 export type WorkloadName = typeof workloadNames[number];
 
-/** For every workload, what makes its data and models; that time does not count. */
-export type Workloads = Readonly<Record<WorkloadName, () => Prepared | Promise<Prepared>>>;
+/** Those that Tandem compiles, as the best peer does: `tandem` is their compiled form, and `tandem-eager` their other one. */
+export const compiledWorkloads: ReadonlySet<WorkloadName> = new Set(
+  ["eltwise4M", "mlp_sgd", "mlp_adam", "cnn_sgd", "supcon", "esupcon_resnet18"] as const,
+);
+
+/** Whether a peer runs a workload. The JavaScript peers take seconds for a step of the small convolutional network already. */
+export function takesPart(peer: string, workload: WorkloadName): boolean {
+  if (peer === "tandem-eager") return compiledWorkloads.has(workload);
+  return workload !== "esupcon_resnet18" || /^(tandem|torch)/.test(peer);
+}
+
+/** For a peer's workloads, what makes their data and models; that time does not count. */
+export type Workloads = Readonly<Partial<Record<WorkloadName, () => Prepared | Promise<Prepared>>>>;
 
 /** One result as it is printed; times in milliseconds. */
 export interface Measurement {
@@ -63,7 +75,8 @@ const repetitions = { least: 3, most: 300 };
 export async function runWorkloads(peer: string, workloads: Workloads, pattern = ""): Promise<void> {
   const only = new RegExp(pattern);
   for (const name of workloadNames) {
-    if (only.test(name)) console.log(JSON.stringify(await measure(peer, { name, prepare: workloads[name] })));
+    const prepare = workloads[name];
+    if (prepare !== undefined && only.test(name)) console.log(JSON.stringify(await measure(peer, { name, prepare })));
   }
 }
 
@@ -197,6 +210,9 @@ export const cnn: {
     { shape: [128, 10], seed: 13, scale: 1 / Math.sqrt(128) },
   ],
 };
+
+/** ResNet-18 with a linear projection under the joint contrastive loss; weights take the seeds from `weightSeed` on, in their order. */
+export const jointNetwork = { image: [64, 3, 32, 32], seed: 6, width: 64, projection: 128, classes: 10, weightSeed: 200 } as const;
 
 /** Rates of the training steps. */
 export const rates = { sgd: 0.05, adam: 1e-3 } as const;

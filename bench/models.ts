@@ -1,14 +1,14 @@
 /**
- * The two models of the training benchmarks in Tandem, with the weights that every peer starts from.
+ * The models of the training benchmarks in Tandem, with the weights that every peer starts from.
  *
  * @module
  */
 import { noGrad } from "../autograd/mod.ts";
-import { crossEntropy } from "../losses/mod.ts";
-import { Conv2d, Flatten, Linear, MaxPool2d, ReLU, Sequential } from "../nn/mod.ts";
+import { crossEntropy, ESupCon } from "../losses/mod.ts";
+import { Conv2d, Flatten, Linear, MaxPool2d, ReLU, ResNet18, Sequential } from "../nn/mod.ts";
 import { Adam, SGD } from "../optim/mod.ts";
-import { scope, type Tensor, tensor } from "../tensor/mod.ts";
-import { cnn, cyclicLabels, mlp, rates, uniform, type Weight } from "./harness.ts";
+import { compile, scope, type Tensor, tensor } from "../tensor/mod.ts";
+import { cnn, cyclicLabels, jointNetwork, mlp, rates, temperature, uniform, type Weight } from "./harness.ts";
 
 /** Which optimizer a training step uses. */
 export type OptimizerName = keyof typeof rates;
@@ -16,33 +16,74 @@ export type OptimizerName = keyof typeof rates;
 /** One step: forward, backward, update, and the loss before it, read. */
 export type Step = () => Promise<number>;
 
-/** Training steps of the multilayer perceptron. */
-export function mlpSteps(optimizer: OptimizerName): Step {
-  const [first, second, third] = mlp.weights.map(linear);
-  const model = new Sequential([first!, new ReLU(), second!, new ReLU(), third!]);
-  const { batch, inputs, seed } = mlp;
-  return trainer(model, values([batch, inputs], { seed }), optimizer);
+/** How steps are run. */
+export interface StepOptions {
+  /** Whether they are compiled. Default false. */
+  readonly compiled?: boolean;
 }
 
-/** Training steps of the convolutional network. */
-export function cnnSteps(optimizer: OptimizerName): Step {
+/** Training steps of the multilayer perceptron on batches of one size. */
+export function mlpSteps(
+  optimizer: OptimizerName,
+  { batch = mlp.batch, ...options }: StepOptions & { readonly batch?: number } = {},
+): Step {
+  const [first, second, third] = mlp.weights.map(linear);
+  const model = new Sequential([first!, new ReLU(), second!, new ReLU(), third!]);
+  return classifierSteps(model, values([batch, mlp.inputs], mlp), { ...options, optimizer });
+}
+
+/** Training steps of the convolutional network on batches of one size. */
+export function cnnSteps(
+  optimizer: OptimizerName,
+  { batch = cnn.image[0]!, ...options }: StepOptions & { readonly batch?: number } = {},
+): Step {
   const block = (weight: Weight) => [convolution(weight), new ReLU(), new MaxPool2d(2)];
   const [hidden, last] = cnn.linears.map(linear);
   const model = new Sequential([...cnn.convolutions.flatMap(block), new Flatten(), hidden!, new ReLU(), last!]);
-  return trainer(model, values(cnn.image, cnn), optimizer);
+  return classifierSteps(model, values([batch, ...cnn.image.slice(1)], cnn), { ...options, optimizer });
 }
 
-function trainer(model: Sequential, x: Tensor, name: OptimizerName): Step {
-  const labels = tensor(cyclicLabels(x.shape[0]!));
+/** Training steps of ResNet-18 with the joint contrastive loss. */
+export function jointSteps(options: StepOptions = {}): Step {
+  const { image, width, projection, classes, weightSeed } = jointNetwork;
+  const encoder = new ResNet18({ inChannels: image[1], width });
+  const head = new Linear(encoder.featureSize, projection);
+  const model = new Sequential([encoder, head]);
+  const loss = new ESupCon({ numClasses: classes, dim: projection, temperature });
+  const parameters = [...model.parameters(), ...loss.parameters()];
+  parameters.filter(({ rank }) => rank > 1).forEach((weight, position) => {
+    using _ = scope();
+    const inputs = weight.size / weight.shape[0]!;
+    noGrad(() => weight.copy_(values(weight.shape, { seed: weightSeed + position, scale: 1 / Math.sqrt(inputs) })));
+  });
+  noGrad(() => head.bias!.zero_());
+  const optimizer = new SGD(parameters, { lr: rates.sgd });
+  return trainer((x, labels) => loss.forward(model.forward(x), labels), values(image, jointNetwork), { ...options, optimizer });
+}
+
+function classifierSteps(model: Sequential, x: Tensor, { optimizer: name, ...options }: StepOptions & { optimizer: OptimizerName }): Step {
   const lr = rates[name];
   const optimizer = name === "sgd" ? new SGD(model.parameters(), { lr }) : new Adam(model.parameters(), { lr });
-  return async () => {
-    using _ = scope();
+  return trainer((x, labels) => crossEntropy(model.forward(x), labels), x, { ...options, optimizer });
+}
+
+function trainer(
+  lossOf: (x: Tensor, labels: Tensor) => Tensor,
+  x: Tensor,
+  { optimizer, compiled = false }: StepOptions & { readonly optimizer: SGD | Adam },
+): Step {
+  const labels = tensor(cyclicLabels(x.shape[0]!));
+  const update = (x: Tensor, labels: Tensor): Tensor => {
     optimizer.zeroGrad();
-    const loss = crossEntropy(model.forward(x), labels);
+    const loss = lossOf(x, labels);
     loss.backward();
     optimizer.step();
-    return await loss.item();
+    return loss;
+  };
+  const step = compiled ? compile(update) : update;
+  return async () => {
+    using _ = scope();
+    return await step(x, labels).item();
   };
 }
 

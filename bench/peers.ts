@@ -7,7 +7,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { type Failure, type Measurement, median, workloadNames } from "./harness.ts";
+import { type Failure, type Measurement, median, takesPart, type WorkloadName, workloadNames } from "./harness.ts";
 import { report } from "./report.ts";
 
 /** A contestant: the command whose last argument is a pattern of workloads, and what it needs from its environment. */
@@ -60,6 +60,7 @@ function allPeers(): Record<string, Peer> {
   const other = (file: string, ...rest: string[]): Peer => ({ command: [deno, "run", ...flags, here(`peers/${file}`), ...rest] });
   return {
     tandem: library(),
+    "tandem-eager": library("--eager"),
     "tandem-webgpu": library("--device", "webgpu"),
     "jax-jit": other("jax.ts", "jit"),
     "jax-eager": other("jax.ts", "eager"),
@@ -79,13 +80,13 @@ async function runAll(): Promise<void> {
   const only = new RegExp(options.only);
   for (let round = 1; round <= Number(options.rounds); round++) {
     for (const workload of workloadNames.filter((name) => only.test(name))) {
-      for (const [name, peer] of peers) await runOne(round, workload, [name, peer]);
+      for (const [name, peer] of peers.filter(([name]) => takesPart(name, workload))) await runOne(round, workload, [name, peer]);
     }
   }
 }
 
 /** Runs one workload of one peer and keeps the best of all rounds; what failed once is not tried again. */
-async function runOne(round: number, workload: string, [name, peer]: [string, Peer]): Promise<void> {
+async function runOne(round: number, workload: WorkloadName, [name, peer]: [string, Peer]): Promise<void> {
   const key = `${name} ${workload}`;
   const before = results.get(key);
   if (before !== undefined && "error" in before) return;

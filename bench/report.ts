@@ -34,8 +34,9 @@ export function report(peers: readonly string[], results: ReadonlyMap<string, Me
     "error" in result ? [`- ${result.peer}, ${result.workload}: ${result.error}`] : []
   );
   const text = [
-    "Milliseconds, the lowest of the rounds' medians. A ratio above 1 says how many times faster Tandem is. The best JS peer on dispatch1000",
-    "is the best that runs its operations one by one, which jax-jit does not.",
+    "Milliseconds, the lowest of the rounds' medians. A ratio above 1 says how many times faster Tandem is. What `tandem` compiles has its",
+    "uncompiled form beside it as `tandem-eager`. The best JS peer on dispatch1000 is the best that runs its operations one by one, which",
+    "jax-jit does not.",
     "",
     table([header, header.map((_, column) => column === 0 ? "---" : "---:"), ...lines]),
     "",

@@ -25,7 +25,10 @@ function contrastiveSteps(): Step {
   };
 }
 
-bench("mlp 784-512-256-10, batch 128, SGD", mlpSteps("sgd"));
-bench("mlp 784-512-256-10, batch 128, Adam", mlpSteps("adam"));
-bench("cnn of two convolutions, batch 64, SGD", cnnSteps("sgd"));
+for (const compiled of [false, true]) {
+  const how = compiled ? ", compiled" : "";
+  bench(`mlp 784-512-256-10, batch 128, SGD${how}`, mlpSteps("sgd", { compiled }));
+  bench(`mlp 784-512-256-10, batch 128, Adam${how}`, mlpSteps("adam", { compiled }));
+  bench(`cnn of two convolutions, batch 64, SGD${how}`, cnnSteps("sgd", { compiled }));
+}
 bench("supervised contrastive loss of 512 × 128, forward and backward", contrastiveSteps());

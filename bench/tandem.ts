@@ -1,19 +1,22 @@
 /**
- * The workloads in Tandem, written as a user would: `deno run -A bench/tandem.ts [--device cpu|webgpu] [pattern]`.
+ * The workloads in Tandem, written as a user would: `deno run -A bench/tandem.ts [--device cpu|webgpu] [--eager] [pattern]`.
+ *
+ * Training steps and chains are compiled, unless `--eager` asks for the other form.
  *
  * @module
  */
+import { parseArgs } from "node:util";
 import { supCon } from "../losses/mod.ts";
-import { conv2d, init, scope, type Tensor, tensor } from "../tensor/mod.ts";
+import { compile, conv2d, init, scope, type Tensor, tensor } from "../tensor/mod.ts";
 import { convolution, cyclicLabels, embeddings, embeddingShape, offsetOf, type Prepared, probes, runWorkloads } from "./harness.ts";
 import { seeds, temperature, type Workloads } from "./harness.ts";
-import { cnnSteps, mlpSteps, type Step, values } from "./models.ts";
+import { cnnSteps, jointSteps, mlpSteps, type Step, values } from "./models.ts";
 
-const { device, pattern } = readArguments(Deno.args);
+const { device, compiled, pattern } = readArguments(Deno.args);
 await init({ device });
-await runWorkloads(device === "cpu" ? "tandem" : "tandem-webgpu", workloads(), pattern);
+await runWorkloads(device === "cpu" ? (compiled ? "tandem" : "tandem-eager") : "tandem-webgpu", workloads(), pattern);
 
-function workloads(): Workloads {
+function workloads(): Required<Workloads> {
   return {
     matmul256: () => matmul(256),
     matmul512: () => matmul(512),
@@ -24,20 +27,24 @@ function workloads(): Workloads {
     softmax4096x1024: () => rows((x) => x.softmax(-1), probes.softmax),
     conv_fwd: convolutionForward,
     conv_fwdbwd: convolutionBackward,
-    mlp_sgd: () => training(mlpSteps("sgd")),
-    mlp_adam: () => training(mlpSteps("adam")),
-    cnn_sgd: () => training(cnnSteps("sgd")),
+    mlp_sgd: () => training(mlpSteps("sgd", { compiled })),
+    mlp_adam: () => training(mlpSteps("adam", { compiled })),
+    cnn_sgd: () => training(cnnSteps("sgd", { compiled })),
     supcon: contrastive,
+    esupcon_resnet18: () => training(jointSteps({ compiled })),
     dispatch1000: dispatch,
     startup: () => matmul(256),
   };
 }
 
-function readArguments(given: readonly string[]): { device: "cpu" | "webgpu"; pattern: string | undefined } {
-  const at = given.indexOf("--device");
-  const device = at < 0 ? "cpu" : given[at + 1];
+function readArguments(given: string[]): { device: "cpu" | "webgpu"; compiled: boolean; pattern: string | undefined } {
+  const { values: { device, eager }, positionals } = parseArgs({
+    args: given,
+    options: { device: { type: "string", default: "cpu" }, eager: { type: "boolean", default: false } },
+    allowPositionals: true,
+  });
   if (device !== "cpu" && device !== "webgpu") throw new TypeError(`Cannot bench: --device cpu or webgpu is needed, got ${device}`);
-  return { device, pattern: given.filter((_, position) => at < 0 || (position !== at && position !== at + 1))[0] };
+  return { device, compiled: !eager, pattern: positionals[0] };
 }
 
 function matmul(size: number): Prepared {
@@ -47,10 +54,12 @@ function matmul(size: number): Prepared {
 
 function elementwise(): Prepared {
   const x = values([4_000_000], { seed: seeds.elementwise });
-  return pure(() => {
+  const chain = (x: Tensor) => {
     const y = x.mul(2).add(1).relu();
     return y.sub(y.mean());
-  }, probes.elementwise);
+  };
+  const run = compiled ? compile(chain) : chain;
+  return pure(() => run(x), probes.elementwise);
 }
 
 function rows(f: (x: Tensor) => Tensor, probe: readonly number[]): Prepared {
@@ -88,12 +97,16 @@ function training(step: Step): Prepared {
 function contrastive(): Prepared {
   const features = tensor(embeddings(), { shape: embeddingShape, requiresGrad: true });
   const labels = tensor(cyclicLabels(embeddingShape[0]));
-  const run = async () => {
-    using _ = scope();
+  const backward = (labels: Tensor): Tensor => {
     features.grad = null;
     const loss = supCon(features, labels, { temperature, normalize: false });
     loss.backward();
-    return await loss.item();
+    return loss;
+  };
+  const step = compiled ? compile(backward) : backward;
+  const run = async () => {
+    using _ = scope();
+    return await step(labels).item();
   };
   return { run, check: run };
 }

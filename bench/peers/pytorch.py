@@ -45,10 +45,14 @@ def measure(name, prepare):
 
 
 def repeat(run):
-    """Milliseconds of each repetition after a warm-up, sorted."""
+    """Milliseconds of each repetition after a warm-up, sorted; where one takes longer than the whole budget, it is the only one."""
     warm = time.perf_counter() + WARM_UP
     while time.perf_counter() < warm:
+        start = time.perf_counter()
         run()
+        taken = time.perf_counter() - start
+        if taken > BUDGET:
+            return [taken * 1000]
     times, end = [], time.perf_counter() + BUDGET
     while len(times) < LEAST or (len(times) < MOST and time.perf_counter() < end):
         start = time.perf_counter()
@@ -128,6 +132,68 @@ def cnn():
     return model, values((64, 1, 28, 28), 5)
 
 
+class Block(torch.nn.Module):
+    """Two 3×3 convolutions with batch norm, added to their input."""
+
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.conv1, self.bn1 = convolution_of(inputs, outputs, stride)
+        self.conv2, self.bn2 = convolution_of(outputs, outputs, 1)
+        fits = stride == 1 and inputs == outputs
+        self.downsample = torch.nn.Identity() if fits else torch.nn.Sequential(*convolution_of(inputs, outputs, stride, 1))
+
+    def forward(self, x):
+        first = torch.relu(self.bn1(self.conv1(x)))
+        return torch.relu(self.bn2(self.conv2(first)) + self.downsample(x))
+
+
+def convolution_of(inputs, outputs, stride, size=3):
+    return torch.nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=False), torch.nn.BatchNorm2d(outputs)
+
+
+def joint():
+    """ResNet-18 for small images with a projection and the joint contrastive loss."""
+    stem, norm = convolution_of(3, 64, 1)
+    stages = [(64, 64, 1), (64, 128, 2), (128, 256, 2), (256, 512, 2)]
+    blocks = [block for inputs, outputs, stride in stages for block in (Block(inputs, outputs, stride), Block(outputs, outputs, 1))]
+    head = [torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(512, 128)]
+    model = torch.nn.Sequential(stem, norm, torch.nn.ReLU(), *blocks, *head)
+    prototypes = torch.nn.Parameter(torch.empty(10, 128))
+    parameters = [*model.parameters(), prototypes]
+    with torch.no_grad():
+        for position, weight in enumerate(weight for weight in parameters if weight.dim() > 1):
+            weight.copy_(values(weight.shape, 200 + position, 1 / math.sqrt(weight[0].numel())))
+        head[-1].bias.zero_()
+    x = values((64, 3, 32, 32), 6)
+    labels = torch.arange(64) % 10
+    update = torch.optim.SGD(parameters, lr=0.05)
+
+    def step():
+        update.zero_grad(set_to_none=True)
+        loss = e_sup_con(model(x), labels, prototypes)
+        loss.backward()
+        update.step()
+        return loss.item()
+
+    return step, lambda: [step() for _ in range(3)][-1]
+
+
+def e_sup_con(z, labels, prototypes, temperature=0.1):
+    """Samples see the other samples and the prototypes, prototypes of present classes see the samples."""
+    z, w = functional.normalize(z), functional.normalize(prototypes)
+    itself = torch.eye(len(z), dtype=torch.bool)
+    among_samples, among_prototypes = z @ z.t() / temperature, z @ w.t() / temperature
+    truth = functional.one_hot(labels, len(w)).float()
+    counts = truth.sum(0)
+    candidates = torch.cat([among_samples.masked_fill(itself, -math.inf), among_prototypes], 1)
+    same = (labels[:, None] == labels[None]) & ~itself
+    positives = torch.where(same, among_samples, 0.0).sum(1) + (truth * among_prototypes).sum(1)
+    samples = torch.logsumexp(candidates, 1) - positives / counts[labels]
+    of_prototypes = torch.logsumexp(among_prototypes, 0) - (truth * among_prototypes).sum(0) / counts.clamp(min=1)
+    present = counts > 0
+    return (samples.sum() + of_prototypes[present].sum()) / (len(z) + present.sum())
+
+
 def training(make, optimizer, rate):
     model, x = make()
     labels = torch.arange(len(x)) % 10
@@ -186,6 +252,7 @@ WORKLOADS = {
     "mlp_adam": lambda: training(mlp, torch.optim.Adam, 1e-3),
     "cnn_sgd": lambda: training(cnn, torch.optim.SGD, 0.05),
     "supcon": contrastive,
+    "esupcon_resnet18": joint,
     "dispatch1000": dispatch,
     "startup": lambda: matmul(256),
 }
