@@ -33,7 +33,8 @@ def classes(count):
 def prepare(workload):
     kind = workload["kind"]
     if kind == "matmul":
-        a, b = (values((workload["size"],) * 2, seed) for seed in (1, 2))
+        dtype = getattr(torch, workload["dtype"])
+        a, b = (values((workload["size"],) * 2, seed).to(dtype) for seed in (1, 2))
         return lambda: a @ b
     if kind == "map":
         x = values((workload["megabytes"] * 2**18,), 3)

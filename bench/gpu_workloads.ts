@@ -1,20 +1,20 @@
 /**
- * The workloads of `bench/gpu.ts` in Tandem on WebGPU: `deno run -A bench/gpu_workloads.ts WORKLOAD`, a {@link GpuWorkload} as JSON.
- * Prints one line of JSON.
+ * The workloads of `bench/gpu.ts` in Tandem on WebGPU: `deno run -A bench/gpu_workloads.ts WORKLOAD [SECONDS]`, a {@link GpuWorkload} as JSON
+ * and for how long to tune. Prints one line of JSON.
  *
  * @module
  */
 import { crossEntropy, supCon } from "../losses/mod.ts";
 import { ResNet18 } from "../nn/mod.ts";
 import { SGD } from "../optim/mod.ts";
-import { arange, compile, conv2d, init, keep, profile, scope, type Tensor, tidy } from "../tensor/mod.ts";
+import { arange, compile, conv2d, init, keep, profile, scope, type Tensor, tidy, tune } from "../tensor/mod.ts";
 import { type Failure, measure, type Measurement } from "./harness.ts";
 
 /** What is run, and how large; the Python twin reads the same. */
 export type GpuWorkload =
   & { readonly name: string }
   & (
-    | { readonly kind: "matmul"; readonly size: number }
+    | { readonly kind: "matmul"; readonly size: number; readonly dtype: "float32" | "float16" }
     | { readonly kind: "map"; readonly megabytes: number }
     | { readonly kind: "softmax"; readonly rows: number; readonly columns: number }
     | { readonly kind: "conv"; readonly batch: number; readonly channels: number; readonly size: number }
@@ -26,6 +26,10 @@ export type GpuWorkload =
 export interface GpuMeasurement extends Measurement {
   /** Milliseconds of one run's kernels by the device's clock; absent where it has none. */
   readonly kernels?: number;
+  /** Milliseconds of one run after tuning; absent where nothing was tuned. */
+  readonly tuned?: number;
+  /** What tuning chose. */
+  readonly tiles?: Readonly<Record<string, unknown>>;
   /** The kernels that take longest, as a table. */
   readonly profile?: string;
 }
@@ -35,17 +39,28 @@ const batchMilliseconds = 300;
 
 if (import.meta.main) {
   await init({ device: "webgpu" });
-  console.log(JSON.stringify(await measureWorkload(JSON.parse(Deno.args[0]!))));
+  console.log(JSON.stringify(await measureWorkload(JSON.parse(Deno.args[0]!), Number(Deno.args[1] ?? 0))));
   Deno.exit(0);
 }
 
-async function measureWorkload(workload: GpuWorkload): Promise<GpuMeasurement | Failure> {
-  let count = 1;
+async function measureWorkload(workload: GpuWorkload, tuneSeconds: number): Promise<GpuMeasurement | Failure> {
   let run: () => Tensor = () => arange(0);
+  const plain = await timeBatches(workload, () => run = prepare(workload));
+  if ("error" in plain) return plain;
+  // What comes after is a gift: a failure there leaves the time that was measured.
+  const tuned = await afterTuning(workload, run, tuneSeconds).catch(() => undefined);
+  const times = await profile(() => batch(run, 2)).catch(() => undefined);
+  if (times === undefined) return { ...plain, ...tuned };
+  return { ...plain, ...tuned, kernels: times.total / 2, profile: `${times}`.split("\n").slice(0, 12).join("\n") };
+}
+
+/** Times batches of runs, each of which ends with a read; the times are of one run. */
+async function timeBatches(workload: GpuWorkload, start: () => () => Tensor): Promise<Measurement | Failure> {
+  let count = 1;
   const measured = await measure("tandem", {
     name: workload.name,
     prepare: async () => {
-      run = prepare(workload);
+      const run = start();
       const check = async () => {
         using _ = scope();
         return await first(run());
@@ -58,10 +73,15 @@ async function measureWorkload(workload: GpuWorkload): Promise<GpuMeasurement | 
     },
   });
   if ("error" in measured) return measured;
-  const single = { ...measured, median: measured.median / count, fastest: measured.fastest / count, runs: measured.runs * count };
-  const times = await profile(() => batch(run, 2)).catch(() => undefined);
-  if (times === undefined) return single;
-  return { ...single, kernels: times.total / 2, profile: `${times}`.split("\n").slice(0, 9).join("\n") };
+  return { ...measured, median: measured.median / count, fastest: measured.fastest / count, runs: measured.runs * count };
+}
+
+async function afterTuning(workload: GpuWorkload, run: () => Tensor, seconds: number): Promise<Pick<GpuMeasurement, "tuned" | "tiles">> {
+  if (seconds === 0) return {};
+  const { choices } = await tune(() => batch(run, 1), { seconds });
+  if (Object.keys(choices).length === 0) return {};
+  const measured = await timeBatches(workload, () => run);
+  return { tiles: choices, ...("error" in measured ? {} : { tuned: measured.median }) };
 }
 
 /** Several runs and one read. */
@@ -81,7 +101,9 @@ async function first(x: Tensor): Promise<number> {
 function prepare(workload: GpuWorkload): () => Tensor {
   switch (workload.kind) {
     case "matmul": {
-      const [a, b] = [1, 2].map((seed) => values([workload.size, workload.size], seed)) as [Tensor, Tensor];
+      const [a, b] = [1, 2].map((seed) => {
+        return keep(tidy(() => values([workload.size, workload.size], seed).to(workload.dtype)));
+      }) as [Tensor, Tensor];
       return () => a.matmul(b);
     }
     case "map": {
@@ -134,7 +156,7 @@ function contrastive({ rows, columns }: { readonly rows: number; readonly column
   const labels = classes(rows);
   return () => {
     features.grad = null;
-    const loss = supCon(features, labels, { temperature: 0.1 });
+    const loss = supCon(features, labels, { temperature: 0.1, numClasses: 10 });
     loss.backward();
     return loss;
   };

@@ -1,0 +1,66 @@
+/**
+ * What `bench/gpu.ts` asks of a GPU before it times it, each in a process of its own: `deno run -A bench/gpu_checks.ts machine`, which opens
+ * and tests the adapter, or `… accuracy POINTS`, which measures the elementary functions. Prints one line of JSON.
+ *
+ * @module
+ */
+import { createGpuBackend, probeAdapter } from "../gpu/mod.ts";
+import type { ScalarOp } from "../tensor/scalar.ts";
+
+/** What is known of the machine's adapter. */
+export interface MachineReport {
+  readonly description: string;
+  readonly hardware: boolean;
+  readonly features: readonly string[];
+  readonly limits: Readonly<Record<string, number>>;
+  /** What the first test on it said; absent where it passed. */
+  readonly failure?: string;
+}
+
+/** The largest error of a function, in units in the last place. */
+export interface AccuracyRow {
+  readonly name: string;
+  readonly units: number;
+  readonly bound: number;
+  readonly argument: number;
+}
+
+const reportedLimits = [
+  "maxStorageBufferBindingSize",
+  "maxBufferSize",
+  "maxStorageBuffersPerShaderStage",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupsPerDimension",
+] as const;
+
+if (import.meta.main) {
+  const [what, points] = Deno.args;
+  console.log(JSON.stringify(what === "machine" ? await describeMachine() : await measureAccuracy(Number(points))));
+  Deno.exit(0);
+}
+
+async function describeMachine(): Promise<MachineReport> {
+  const { available, hardware, description, reason } = await probeAdapter();
+  if (!available) return { description, hardware, features: [], limits: {}, failure: reason };
+  const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
+  const limits = Object.fromEntries(reportedLimits.map((name) => [name, adapter!.limits[name]]));
+  const known = { description, hardware, features: [...adapter!.features].sort(), limits };
+  try {
+    (await createGpuBackend()).destroy();
+    return known;
+  } catch (error) {
+    return { ...known, failure: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+async function measureAccuracy(points: number): Promise<AccuracyRow[]> {
+  const { accuracy, worstError } = await import("../tests/gpu/accuracy.ts");
+  const backend = await createGpuBackend();
+  const rows: AccuracyRow[] = [];
+  for (const [name, range] of Object.entries(accuracy)) {
+    const { units, argument } = await worstError(backend, name as ScalarOp, range, points);
+    rows.push({ name, units, bound: range.units, argument });
+  }
+  return rows;
+}
