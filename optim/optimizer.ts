@@ -173,6 +173,11 @@ export abstract class Optimizer<Options extends OptimizerOptions = OptimizerOpti
     this.#state.clear();
   }
 
+  /** Frees the state at the end of a `using` block. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
   /** A state tensor of a parameter: zeros, or `initial`, where the first step asks for it. */
   protected stateTensor(parameter: Tensor, state: ParameterState, name: string, initial = 0): Tensor {
     return state.tensors[name] ??= newStateTensor(parameter, initial);

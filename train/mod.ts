@@ -5,6 +5,7 @@
  */
 export type { Confusion, Curve, EmbeddingPlot, Place, Series } from "./charts.ts";
 export { type Checkpoint, hasCheckpoint, type Json, loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
+export { type Clusters, kMeans, type KMeansOptions, normalizedMutualInformation } from "./clustering.ts";
 export { type Components, principalComponents, project } from "./components.ts";
 export {
   beginning,
@@ -20,6 +21,8 @@ export {
   type TrainingStepResult,
 } from "./loop.ts";
 export { accuracy, confusionMatrix, RunningMean, topKAccuracy } from "./metrics.ts";
+export { type LinearProbe, linearProbe, type LinearProbeOptions } from "./probe.ts";
 export { formatDuration, Progress, type ProgressTarget, type ProgressUpdate, standardError } from "./progress.ts";
 export { renderReport, type Report, type Row } from "./report.ts";
+export { knnAccuracy, type Labelled, type NeighbourOptions, type RetrievalMetrics, retrievalMetrics } from "./retrieval.ts";
 export { captureTraining, restoreTraining, type TrainingParts } from "./state.ts";
