@@ -114,11 +114,13 @@ async function runTests(folders: readonly string[], limit: number): Promise<stri
 async function measureAccuracy(): Promise<string> {
   const points = 2 ** (options.quick ? 14 : 20);
   const rows: AccuracyRow[] = JSON.parse(await check(["accuracy", String(points)], 120));
-  for (const { name, units, bound, argument } of rows) {
-    if (!(units <= bound)) problems.push(`${name} is ${units} units off at ${argument}, beyond ${bound}`);
+  for (const { name, units, bound, at } of rows) {
+    if (!(units <= bound)) problems.push(`${name} is ${units} units off at ${at}, beyond ${bound}`);
   }
   const head = ["function", "worst ULP", "bound", "at"];
-  const cells = rows.map(({ name, units, bound, argument }) => [name, units.toFixed(2), String(bound), argument.toPrecision(9)]);
+  const cells = rows.map((
+    { name, units, bound, at },
+  ) => [name, units.toFixed(2), String(bound), at.map((x) => x.toPrecision(9)).join(", ")]);
   return `Largest error over ${points} points, in units in the last place of float32.\n\n${table([head, ...cells])}`;
 }
 

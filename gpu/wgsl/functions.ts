@@ -279,8 +279,9 @@ fn twoOverPiFrom(bit: u32) -> u32 {
 }`,
   },
   /**
-   * x = quadrant π/2 + r with |r| ≤ π/4, as (r, quadrant): in three steps for small arguments, and from 96 bits of 2/π in whole
-   * numbers for large ones. Source: Payne and Hanek 1983, "Radian reduction for trigonometric functions".
+   * x = quadrant π/2 + r with |r| ≤ π/4, as (r, quadrant): in four steps for small arguments, of which the first three have so few bits
+   * that their products are exact with and without fused multiply-add, and from 96 bits of 2/π in whole numbers for large ones. Source:
+   * Payne and Hanek 1983, "Radian reduction for trigonometric functions".
    */
   reduceAngle: {
     calls: ["keep", "multiplyWide", "twoOverPi"],
@@ -293,15 +294,20 @@ fn twoOverPiFrom(bit: u32) -> u32 {
   let word1 = low.y + middle.x;
   let word2 = mantissa * twoOverPiFrom(start) + middle.y + select(0u, 1u, word1 < low.y);
   let quadrant = (word2 + 0x20000000u) >> 30u;
-  let fraction = f32(bitcast<i32>(word2 - (quadrant << 30u))) + f32(word1) * 2.3283064365386963e-10f;
+  // The magnitude in whole numbers first: as floats the two words would cancel near multiples of π/2.
+  let rest = word2 - (quadrant << 30u);
+  let below = bitcast<i32>(rest) < 0i;
+  let high = select(rest, ~rest + select(0u, 1u, word1 == 0u), below);
+  let fraction = f32(high) + f32(select(word1, 0u - word1, below)) * 2.3283064365386963e-10f;
   let r = fraction * 1.4629180792671596e-9f;
   let negative = x < 0f;
-  return vec2<f32>(select(r, -r, negative), f32(select(quadrant & 3u, (4u - quadrant) & 3u, negative)));
+  return vec2<f32>(select(r, -r, negative != below), f32(select(quadrant & 3u, (4u - quadrant) & 3u, negative)));
 }
 fn reduceAngle(x: f32) -> vec2<f32> {
   if (abs(x) > 100f) { return reduceLargeAngle(x); }
   let k = round(x * 0.63661977236758134f);
-  let r = fma(k, -7.549789948768648e-8f, keep(fma(k, -0.0004837512969970703125f, keep(fma(k, -1.5703125f, x)))));
+  let near = keep(fma(k, -7.549715519417077e-08f, keep(fma(k, -0.0004837512969970703125f, keep(fma(k, -1.5703125f, x))))));
+  let r = fma(k, -7.443547731314504e-13f, near);
   return vec2<f32>(r, f32(u32(i32(k)) & 3u));
 }`,
   },

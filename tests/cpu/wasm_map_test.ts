@@ -5,6 +5,7 @@ import { Heap } from "../../cpu/heap.ts";
 import { createMapAccelerator } from "../../cpu/wasm/map.ts";
 import type { MapKernel, View } from "../../tensor/kernel.ts";
 import { type ScalarOp, scalarOps, wrap } from "../../tensor/scalar.ts";
+import { functions } from "../accuracy/functions.ts";
 import { compare, dense, expanded, flipped, noise, type Operand, permuted, runWasm } from "./wasm_harness.ts";
 
 function mapKernel(key: string, ...outputs: Value[]): MapKernel {
@@ -127,20 +128,13 @@ const specials: Record<"float32" | "int32" | "uint32" | "bool", readonly number[
   bool: [0, 1],
 };
 
-/** What an op may differ by from the float64 reference rounded to float32, in units in the last place. */
-const bounds: Partial<Record<ScalarOp, number>> = {
-  // Two roundings: the root, then the quotient.
-  rsqrt: 1.5,
-  // Polynomials in float32.
-  exp: 1.5,
-  log: 1,
-  tanh: 2,
-  sigmoid: 3,
-  erf: 1.5,
-};
-
 /** Computed in float64 and rounded once: half a unit and what the float64 polynomial adds. */
 const roundedOnce = 0.51;
+
+/** What an op may differ by from the float64 reference rounded to float32, in units in the last place. */
+function boundOf(op: ScalarOp): number {
+  return functions.find(({ name }) => name === op)?.atMost[0] ?? roundedOnce;
+}
 
 const widths = new Float32Array(1);
 const bits = new Int32Array(widths.buffer);
@@ -162,7 +156,7 @@ function checkFloat(op: ScalarOp, columns: readonly (readonly number[])[]): void
     const point = columns.map((values) => values[i]!) as [number, number, number];
     const want = scalarOps[op].reference(...point);
     const units = unitsApart(value, want);
-    assert(units <= (bounds[op] ?? roundedOnce), `${op}(${point}) is ${value}, ${units} units from ${want}`);
+    assert(units <= boundOf(op), `${op}(${point}) is ${value}, ${units} units from ${want}`);
     if (value === 0 && want === 0) assert(Object.is(value, want), `${op}(${point}) is ${value}, not ${want}`);
   });
 }

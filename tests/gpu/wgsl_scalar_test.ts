@@ -3,8 +3,8 @@ import { type DType, dtypes } from "../../tensor/dtype.ts";
 import { apply, cast, constant, type Expr, expression, input, scalar, type Value } from "../../tensor/expr.ts";
 import type { MapKernel } from "../../tensor/kernel.ts";
 import { type ScalarOp, scalarOps } from "../../tensor/scalar.ts";
-import { nextRandom, reference, run, type Sample } from "../cpu/compare.ts";
-import { accuracy, type AccuracyRange, ulp, worstError } from "./accuracy.ts";
+import { ulp } from "../accuracy/measure.ts";
+import { reference, run, type Sample } from "../cpu/compare.ts";
 import { filled, gpu, gpuTest } from "./families.ts";
 
 const specials = [
@@ -102,27 +102,6 @@ gpuTest("scalarRows casts between all types as the reference does", async () => 
         if (half && Math.abs(value) > 65504 && Number.isFinite(value)) return;
         assert(agrees(actual![at]!, expected![at]!, 0), `${value} as ${from} cast to ${to} is ${actual![at]} instead of ${expected![at]}`);
       });
-    }
-  }
-});
-
-for (const [op, range] of Object.entries(accuracy) as [ScalarOp, AccuracyRange][]) {
-  gpuTest(`functionSource computes ${op} within ${range.units} units in the last place`, async () => {
-    const { units, argument, got } = await worstError(gpu(), op, range, 1 << 14);
-    assert(units <= range.units, `${op}(${argument}) is ${got}, ${units} units off`);
-  });
-}
-
-gpuTest("scalarRows computes pow, atan2 and mod within 4 units in the last place over many magnitudes", async () => {
-  const size = 1 << 14;
-  const a = filled("float32", [size], () => 2 ** (nextRandom() * 20));
-  const b = filled("float32", [size], () => nextRandom() * 6);
-  for (const op of ["pow", "atan2", "mod"] as const) {
-    const [actual] = await run(gpu(), map(apply(op, input(0, "float32"), input(1, "float32"))), [a, b], [{ shape: [size] }]);
-    for (let at = 0; at < size; at++) {
-      const [x, y] = [a.data[at]!, b.data[at]!];
-      const expected = scalarOps[op].reference(x, y);
-      assert(agrees(actual![at]!, Math.fround(expected), 4), `${op}(${x}, ${y}) is ${actual![at]} instead of ${expected}`);
     }
   }
 });
