@@ -4,7 +4,7 @@
  * @module
  */
 import { type DeviceName, getDevice } from "./device.ts";
-import { byteSize, type DType, dtypes, isFloat, type TypedArray, typedArray } from "./dtype.ts";
+import { byteSize, type DType, dtypes, isFloat, isHeld, notHeld, type TypedArray, typedArray } from "./dtype.ts";
 import { ArgumentError, DTypeError, ShapeError } from "./errors.ts";
 import { checkSizes, normalizeDim, sizeOf } from "./shape.ts";
 import * as shaping from "./ops/shape.ts";
@@ -257,14 +257,10 @@ function convert(values: ArrayLike<number>, dtype: DType, op: string): TypedArra
     for (let i = 0; i < values.length; i++) out[i] = Number(values[i] !== 0);
     return out;
   }
-  const [low, high] = dtype === "int32" ? [-2147483648, 2147483647] : [0, 4294967295];
   for (let i = 0; i < values.length; i++) {
-    const whole = Math.trunc(values[i]!);
-    // Written so that NaN fails too.
-    if (!(whole >= low && whole <= high)) {
-      throw new DTypeError(`Cannot ${op} of ${dtype}: values from ${low} to ${high} are needed, got ${values[i]} at position ${i}`, { op });
-    }
-    out[i] = whole;
+    const value = values[i]!;
+    if (!isHeld(value, dtype)) throw notHeld(op, dtype, `${value} at position ${i}`);
+    out[i] = Math.trunc(value);
   }
   return out;
 }

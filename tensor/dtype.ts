@@ -61,9 +61,25 @@ export function isInteger(dtype: DType): dtype is "int32" | "uint32" {
   return dtype === "int32" || dtype === "uint32";
 }
 
+const integerRanges = { int32: [-2147483648, 2147483647], uint32: [0, 4294967295] } as const;
+
 /** The least and the greatest value of a whole-number type. */
 export function integerRange(dtype: "int32" | "uint32"): readonly [number, number] {
-  return dtype === "int32" ? [-(2 ** 31), 2 ** 31 - 1] : [0, 2 ** 32 - 1];
+  return integerRanges[dtype];
+}
+
+/** Whether a type can hold a number: floats and bool hold every one; whole numbers cut fractions off and hold neither NaN nor infinities. */
+export function isHeld(value: number, dtype: DType): boolean {
+  if (!isInteger(dtype)) return true;
+  const [low, high] = integerRanges[dtype];
+  const whole = Math.trunc(value);
+  return whole >= low && whole <= high;
+}
+
+/** The error for a number that a type of whole numbers cannot hold. */
+export function notHeld(op: string, dtype: DType, got: string): DTypeError {
+  const [low, high] = integerRange(dtype as "int32" | "uint32");
+  return new DTypeError(`Cannot ${op} of ${dtype}: values from ${low} to ${high} are needed, got ${got}`, { op });
 }
 
 /** The type in which arithmetic on `dtype` is done: float16 is computed in float32. */

@@ -10,7 +10,19 @@ import { backward as runBackward, type BackwardOptions, gradients } from "../aut
 import { type Edge, enableGrad, type GradientHook, isGradEnabled, noGrad, TapeNode } from "../autograd/tape.ts";
 import { currentRecorder, refuseInCapture, runKernel } from "./capture.ts";
 import { type Device, type DeviceName, getDevice } from "./device.ts";
-import { byteSize, type DType, floatType, integerRange, isFloat, isInteger, type TypedArray, typedArray } from "./dtype.ts";
+import {
+  byteSize,
+  type DType,
+  floatType,
+  integerRange,
+  isFloat,
+  isHeld,
+  isInteger,
+  notHeld,
+  promoteNumber,
+  type TypedArray,
+  typedArray,
+} from "./dtype.ts";
 import { ArgumentError, DeviceError, DisposedError, DTypeError, formatShapes, GradientError, IndexError, ShapeError } from "./errors.ts";
 import { describe, formatValues } from "./format.ts";
 import type { View } from "./kernel.ts";
@@ -367,8 +379,18 @@ export class Tensor implements Scoped, Disposable {
     return combine(binary.remainder, this, other);
   }
 
-  /** a^b, broadcast, in a floating type. By the numbers 0.5 and -0.5 it is the root and its inverse, NaN at -Infinity, as in PyTorch. */
+  /**
+   * a^b, broadcast; whole numbers have whole powers, which wrap around. By the numbers 0.5 and -0.5 it is the root and its inverse, NaN at
+   * -Infinity, as in PyTorch.
+   *
+   * @throws ArgumentError for a whole number below 0 as the exponent of whole numbers, which in a tensor gives 0, but for 1 and -1;
+   * DTypeError for one that they cannot hold.
+   */
   pow(exponent: Tensor | number): Tensor {
+    if (typeof exponent === "number" && isInteger(promoteNumber(this.dtype, exponent))) {
+      if (exponent < 0) throw new ArgumentError(`Cannot pow ${this.dtype}: whole numbers have powers from 0 only, got ${exponent}`);
+      requireHeld("pow", this.dtype, exponent);
+    }
     if (exponent === 0.5) return one(unary.rootPower, this);
     if (exponent === -0.5) return one(unary.inverseRootPower, this);
     return combine(binary.pow, this, exponent);
@@ -637,7 +659,11 @@ export class Tensor implements Scoped, Disposable {
     return one(unary.logSigmoid, this);
   }
 
-  /** x held between bounds; either may be left out, and all is `max` where min > max. NaN stays; whole numbers become float32 for a fraction. */
+  /**
+   * x held between bounds; either may be left out, and all is `max` where min > max. NaN stays; whole numbers become float32 for a fraction.
+   *
+   * @throws DTypeError for a bound that x's whole numbers cannot hold.
+   */
   clamp({ min = -Infinity, max = Infinity }: { readonly min?: number; readonly max?: number }): Tensor {
     return isInteger(this.dtype) ? clampWhole(this, min, max) : one(unary.clamp, this, [min, max]);
   }
@@ -1416,6 +1442,7 @@ export class Tensor implements Scoped, Disposable {
   /** Overwrites with one value. */
   fill_(value: number): this {
     this.#checkInPlace("fill_", this.shape, []);
+    requireHeld("fill_", this.dtype, value);
     runLaunches(this.#storage.device, shaping.fillLaunch(this.view("fill_"), value));
     this.#storage.version++;
     return this;
@@ -1710,14 +1737,20 @@ function one(op: typeof unary.neg, x: Tensor, parameters: readonly number[] = []
   return apply(op, [x], parameters)[0]!;
 }
 
-/** Bounds beyond the type, the missing ones' infinities among them, are the type's own. */
+/** A missing bound, which is an infinity, is the type's own. */
 function clampWhole(x: Tensor, min: number, max: number): Tensor {
   const bounds = [min, max];
   if (bounds.some((bound) => Number.isFinite(bound) && !Number.isInteger(bound))) {
     return tidy(() => one(unary.clamp, x.to("float32"), bounds));
   }
   const [low, high] = integerRange(x.dtype as "int32" | "uint32");
-  return one(unary.clamp, x, bounds.map((bound) => Math.min(high, Math.max(low, bound))));
+  const whole = [min === -Infinity ? low : min, max === Infinity ? high : max];
+  for (const bound of whole) requireHeld("clamp", x.dtype, bound);
+  return one(unary.clamp, x, whole);
+}
+
+function requireHeld(op: string, dtype: DType, value: number): void {
+  if (!isHeld(value, dtype)) throw notHeld(op, dtype, String(value));
 }
 
 function combine(op: typeof binary.add, a: Tensor, b: Tensor | number): Tensor {

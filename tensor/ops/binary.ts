@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { computeType, type DType, floatType, isFloat, promote, promoteNumber } from "../dtype.ts";
+import { computeType, type DType, floatType, isFloat, isHeld, isInteger, notHeld, promote, promoteNumber } from "../dtype.ts";
 import { DTypeError } from "../errors.ts";
 import { apply, cast, expression, input, scalar, type Value } from "../expr.ts";
 import type { MapKernel, View } from "../kernel.ts";
@@ -33,8 +33,8 @@ export interface BinaryDeclaration {
   /** The gradients of a and b; the one that is not needed may be null. */
   readonly vjp: ((context: BinaryContext) => readonly [Tensor | null, Tensor | null]) | null;
   readonly saves?: "inputs" | "inputs and output";
-  /** "same": the promoted type; "float": at least float32; "bool": comparisons. */
-  readonly type?: "same" | "float" | "bool";
+  /** "same": the promoted type; "number": the same, and float32 for bool; "float": at least float32; "bool": comparisons. */
+  readonly type?: "same" | "number" | "float" | "bool";
   readonly refuses?: readonly DType[];
 }
 
@@ -46,7 +46,7 @@ export function binary(name: string, { expr, vjp, saves, type = "same", refuses 
   function commonType(inputs: readonly { readonly dtype: DType }[], { left, right }: NumberOperand): DType {
     const number = left ?? right;
     const met = number === undefined ? promote(inputs[0]!.dtype, inputs[1]!.dtype, name) : promoteNumber(inputs[0]!.dtype, number);
-    return type === "float" ? floatType(met) : met;
+    return type === "float" || (type === "number" && !isInteger(met)) ? floatType(met) : met;
   }
   const kernels = memoize((form: Form, common: DType, first: DType, second: DType | undefined): MapKernel => {
     const value = expression([cast(expr(...operands(form, common, [first, second])), type === "bool" ? "bool" : common)]);
@@ -168,14 +168,31 @@ export const remainder = binary("remainder", {
   refuses: noBool,
 });
 export const pow = binary("pow", {
-  expr: (a, b) => apply("pow", a, b),
+  expr: (a, b) => isInteger(a.dtype) ? wholePower(a, b) : apply("pow", a, b),
   vjp: ({ dy, a, b, y, needsA, needsB }) => [
     needsA ? powerBaseGradient(dy, a as Tensor, b) : null,
     needsB ? powerExponentGradient(dy, a, b as Tensor, y()) : null,
   ],
   saves: "inputs and output",
-  type: "float",
+  type: "number",
 });
+
+/** By squaring, one bit of the exponent after the other, so that it is exact and wraps around; 1/a rounds towards 0. */
+function wholePower(base: Value, exponent: Value): Value {
+  const isOdd = (value: Value) => apply("ne", apply("and", value, 1), 0);
+  let power = apply("where", isOdd(exponent), base, 1);
+  let factor = base;
+  let bits = cast(exponent, "uint32");
+  for (let bit = 1; bit < 32; bit++) {
+    factor = apply("mul", factor, factor);
+    bits = apply("shr", bits, 1);
+    power = apply("where", isOdd(bits), apply("mul", power, factor), power);
+  }
+  if (base.dtype === "uint32") return power;
+  const isUnit = apply("or", apply("eq", base, 1), apply("eq", base, -1));
+  const inverse = apply("where", isUnit, apply("where", isOdd(exponent), base, 1), 0);
+  return apply("where", apply("lt", exponent, 0), inverse, power);
+}
 
 /** d(a^b)/da = b a^(b-1), and 0 where b is 0, whatever a is. */
 function powerBaseGradient(dy: Tensor, a: Tensor, b: Tensor | number): Tensor {
@@ -261,7 +278,10 @@ export const where: KernelOp<NumberOperand> = {
     if (inputs[0]!.dtype !== "bool") {
       throw new DTypeError(`Cannot where: a bool condition is needed, got ${inputs[0]!.dtype}`, { op: "where" });
     }
-    return [{ dtype: whereType(inputs, numbers), shape: broadcastShapes(inputs.map(({ shape }) => shape), "where") }];
+    const dtype = whereType(inputs, numbers);
+    const number = numbers.left ?? numbers.right;
+    if (number !== undefined && !isHeld(number, dtype)) throw notHeld("where", dtype, String(number));
+    return [{ dtype, shape: broadcastShapes(inputs.map(({ shape }) => shape), "where") }];
   },
   launch: (inputs, outputs, numbers) => {
     const number = numbers.left ?? numbers.right;

@@ -67,10 +67,7 @@ const div: Operator = (call) => {
 
 const pow: Operator = (call) => {
   const [base, exponent] = pair(call);
-  if (!isWhole(base)) return base.pow(exponent.to(base.dtype));
-  // Powers are floats: between whole numbers the nearest whole one is meant.
-  const power = base.to("float32").pow(exponent.to("float32"));
-  return (isWhole(exponent) ? power.round() : power).to(base.dtype);
+  return isWhole(base) && !isWhole(exponent) ? base.pow(exponent).to(base.dtype) : base.pow(exponent.to(base.dtype));
 };
 
 function fold(step: (a: Tensor, b: Tensor) => Tensor): Operator {
