@@ -214,22 +214,22 @@ export class GLU extends Module {
 /** Options of {@link PReLU}. */
 export interface PReLUOptions extends LayerOptions {
   /** One slope for all channels (1, the default) or one each (dim 1). */
-  readonly count?: number;
+  readonly numParameters?: number;
   /** The slope at the start. Default 0.25. */
   readonly initial?: number;
 }
 
 /** x above 0, a learned slope · x below. Source: He et al. 2015. */
 export class PReLU extends Module {
-  /** [count]. */
+  /** [numParameters]. */
   readonly weight: Tensor;
 
   /** Makes the layer. */
   constructor(options: PReLUOptions = {}) {
     super();
-    const { count = 1, initial = 0.25 } = options;
-    checkCounts("PReLU", { count });
-    this.weight = parameter(constant(blank([count], options), initial));
+    const { numParameters = 1, initial = 0.25 } = options;
+    checkCounts("PReLU", { numParameters });
+    this.weight = parameter(constant(blank([numParameters], options), initial));
   }
 
   /** Same shape. */

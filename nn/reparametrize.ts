@@ -7,15 +7,17 @@ import { noGrad } from "../autograd/tape.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { type Generator, randn } from "../tensor/random.ts";
 import { tidy } from "../tensor/scope.ts";
+import { normalizeDim } from "../tensor/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
+import { ConvTranspose } from "./conv_transpose.ts";
 import { buffer, type Layer, parameter } from "./module.ts";
 
 /** Options of {@link weightNorm}. */
 export interface WeightNormOptions {
   /** The field of the weight. Default "weight". */
   readonly name?: string;
-  /** The dim that keeps a length of its own. Default 0. */
-  readonly dim?: number;
+  /** The dim that keeps a length of its own; null for one length in all. Default 0. */
+  readonly dim?: number | null;
 }
 
 /**
@@ -35,12 +37,14 @@ export interface WeightNormOptions {
  */
 export function weightNorm<Part extends Layer>(layer: Part, { name = "weight", dim = 0 }: WeightNormOptions = {}): Part {
   const weight = takeOut(layer, name, "weightNorm");
-  const others = weight.shape.flatMap((_, at) => at === dim ? [] : [at]);
-  Reflect.set(layer, `${name}G`, parameter(noGrad(() => tidy(() => weight.norm(others, { keepDim: true })))));
+  const own = dim === null ? null : normalizeDim(dim, weight.rank, "weightNorm");
+  const others = weight.shape.flatMap((_, at) => at === own ? [] : [at]);
+  const lengthOf = (part: Tensor) => part.norm(others, { keepDim: own !== null });
+  Reflect.set(layer, `${name}G`, parameter(noGrad(() => tidy(() => lengthOf(weight)))));
   Reflect.set(layer, `${name}V`, weight);
   return computeBefore(layer, name, () => {
     const [length, direction] = [fieldOf(layer, `${name}G`), fieldOf(layer, `${name}V`)];
-    return direction.mul(length.div(direction.norm(others, { keepDim: true })));
+    return direction.mul(length.div(lengthOf(direction)));
   });
 }
 
@@ -48,7 +52,7 @@ export function weightNorm<Part extends Layer>(layer: Part, { name = "weight", d
 export interface SpectralNormOptions {
   /** The field of the weight. Default "weight". */
   readonly name?: string;
-  /** The dim of the matrix's rows; the others are its columns. Default 0. */
+  /** The dim of the matrix's rows; the others are its columns. Default: that of what comes out, 1 for a transposed convolution, else 0. */
   readonly dim?: number;
   /** How many power iterations each training step takes. Default 1. */
   readonly iterations?: number;
@@ -66,11 +70,12 @@ export interface SpectralNormOptions {
  * @throws ArgumentError when the layer has no such weight, or for iterations that are no positive whole number. Source: Miyato et al. 2018.
  */
 export function spectralNorm<Part extends Layer>(layer: Part, options: SpectralNormOptions = {}): Part {
-  const { name = "weight", dim = 0, iterations = 1, eps = 1e-12, generator } = options;
+  const { name = "weight", iterations = 1, eps = 1e-12, generator } = options;
   if (!Number.isInteger(iterations) || iterations < 1) {
     throw new ArgumentError(`Cannot spectralNorm: positive whole iterations are needed, got ${iterations}`);
   }
   const weight = takeOut(layer, name, "spectralNorm");
+  const dim = normalizeDim(options.dim ?? (layer instanceof ConvTranspose ? 1 : 0), weight.rank, "spectralNorm");
   const order = [dim, ...weight.shape.flatMap((_, at) => at === dim ? [] : [at])];
   const asMatrix = (w: Tensor) => w.permute(order).reshape([w.shape[dim]!, -1]);
   const unit = (v: Tensor) => v.div(v.norm().clamp({ min: eps }));

@@ -54,7 +54,7 @@ const layers: Readonly<Record<string, () => Made>> = {
   Softmin: () => plain(new nn.Softmin({ dim: 1 })),
   GLU: () => plain(new nn.GLU({ dim: 1 })),
   PReLU: () => plain(new nn.PReLU(double)),
-  "PReLU channels": () => plain(new nn.PReLU({ ...double, count: 4 })),
+  "PReLU channels": () => plain(new nn.PReLU({ ...double, numParameters: 4 })),
   ConvTranspose1d: () =>
     plain(new nn.ConvTranspose1d(4, 6, { ...double, kernelSize: 3, stride: 2, padding: 1, outputPadding: 1, groups: 2 })),
   ConvTranspose2d: () =>
@@ -210,6 +210,82 @@ const sequences: Readonly<Record<string, () => Made>> = {
   },
 };
 
+/** One table as the input's embedding and the output's weight. */
+class Tied extends nn.Module {
+  readonly embedding = new nn.Embedding(4, 3, double);
+  readonly head = new nn.Linear(3, 4, double);
+
+  constructor() {
+    super();
+    this.head.weight.dispose();
+    Reflect.set(this.head, "weight", this.embedding.weight);
+  }
+
+  override forward(index: Tensor): Tensor {
+    return this.head.forward(this.embedding.forward(index).tanh());
+  }
+}
+
+function bagOf(options: nn.EmbeddingBagOptions): Made {
+  const module = new nn.EmbeddingBag(4, 3, { ...double, ...options });
+  return { module, run: (index, offsets) => module.forward(index!, offsets === undefined ? {} : { offsets }) };
+}
+
+const options: Readonly<Record<string, () => Made>> = {
+  BatchNorm1d: () => plain(new nn.BatchNorm1d(4, { ...double, momentum: 0.3 })),
+  "BatchNorm2d eval": () => plain(new nn.BatchNorm2d(4, double)),
+  "BatchNorm2d plain": () => plain(new nn.BatchNorm2d(4, { ...double, affine: false })),
+  "BatchNorm2d untracked eval": () => plain(new nn.BatchNorm2d(4, { ...double, trackRunningStats: false })),
+  "BatchNorm1d cumulative twice": () => {
+    const module = new nn.BatchNorm1d(4, { ...double, momentum: null });
+    return { module, run: (a, b) => [module.forward(a!), module.forward(b!)] };
+  },
+  "EmbeddingBag sum offsets": () => bagOf({ mode: "sum" }),
+  "EmbeddingBag max offsets": () => bagOf({ mode: "max", paddingIdx: 3 }),
+  "EmbeddingBag sum padding": () => bagOf({ mode: "sum", paddingIdx: 0 }),
+  "EmbeddingBag max padding": () => bagOf({ mode: "max", paddingIdx: 2 }),
+  "weightNorm second dim": () => plain(nn.weightNorm(new nn.Linear(4, 3, double), { dim: 1 })),
+  "weightNorm whole": () => plain(nn.weightNorm(new nn.Linear(4, 3, double), { dim: null })),
+  "spectralNorm iterations": () => plain(nn.spectralNorm(new nn.Conv2d(4, 2, { ...double, kernelSize: 2 }), { iterations: 3 })),
+  "spectralNorm transposed": () => plain(nn.spectralNorm(new nn.ConvTranspose1d(4, 2, { ...double, kernelSize: 3 }))),
+  "RNN packed": () => {
+    const module = new nn.RNN(3, 2, { ...double, layers: 2, bidirectional: true, batchFirst: true });
+    return { module, run: (x, hidden) => flat(module.forward(x!, { hidden: hidden!, lengths: [4, 1, 2] })) };
+  },
+  "LSTM packed state": () => {
+    const module = new nn.LSTM(3, 2, double);
+    return { module, run: (x, hidden, cell) => flat(module.forward(x!, { hidden: hidden!, cell: cell!, lengths: [1, 3, 2] })) };
+  },
+  "GRU layers": () => {
+    const module = new nn.GRU(3, 2, { ...double, layers: 3, bidirectional: true });
+    return { module, run: (x, hidden) => flat(module.forward(x!, { hidden: hidden! })) };
+  },
+  "MultiheadAttention causal": () => {
+    const module = new nn.MultiheadAttention(4, 2, double);
+    return { module, run: (x) => both(module.attend(x!, { causal: true })) };
+  },
+  "MultiheadAttention per head": () => {
+    const module = new nn.MultiheadAttention(4, 2, { ...double, batchFirst: true });
+    return { module, run: (x, mask) => both(module.attend(x!, { mask: mask! })) };
+  },
+  scaledDotProductAttention: () => ({
+    module: new nn.Identity(),
+    run: (q, k, value, mask) => nn.scaledDotProductAttention(q!, k!, { value: value!, mask: mask! }),
+  }),
+  "scaledDotProductAttention causal": () => ({
+    module: new nn.Identity(),
+    run: (q, k, value) => nn.scaledDotProductAttention(q!, k!, { value: value!, causal: true }),
+  }),
+  "TransformerDecoderLayer masks": () => {
+    const module = new nn.TransformerDecoderLayer(4, 2, { ...small, batchFirst: true, activation: "gelu", normFirst: true });
+    const run: Run = (x, memory, memoryKeyPaddingMask) => {
+      return module.forward(x!, { memory: memory!, causal: true, memoryKeyPaddingMask: memoryKeyPaddingMask! });
+    };
+    return { module, run };
+  },
+  Tied: () => plain(new Tied()),
+};
+
 function build({ shape, dtype, values }: Stored): Tensor {
   return tensor(Float64Array.from(values), { shape, dtype: dtype as DType });
 }
@@ -228,7 +304,7 @@ for (
 ) {
   Deno.test(`${name} gives PyTorch's outputs, gradients and state from PyTorch's state`, async () => {
     using _ = scope();
-    const { module, run } = (layers[name] ?? volumes[name] ?? sequences[name])!();
+    const { module, run } = (layers[name] ?? volumes[name] ?? sequences[name] ?? options[name])!();
     module.train(training);
     module.loadStateDict(Object.fromEntries(Object.entries(state).map(([key, stored]) => [key, build(stored)])));
     const leaves = inputs.map((stored) => stored.dtype === "float64" ? build(stored).requiresGrad_() : build(stored));
