@@ -8,6 +8,7 @@
  */
 import { parseArgs } from "node:util";
 import { type Failure, type Measurement, median, takesPart, type WorkloadName, workloadNames } from "./harness.ts";
+import { processor } from "./processor.ts";
 import { report } from "./report.ts";
 
 /** A contestant: the command whose last argument is a pattern of workloads, and what it needs from its environment. */
@@ -132,16 +133,6 @@ async function findPython(): Promise<{ path: string; version: string } | undefin
     }
   }
   return undefined;
-}
-
-/** The processor's name, and whether it has vectors of 512 bits. */
-function processor(): { readonly name: string; readonly vectors: boolean } {
-  try {
-    const text = Deno.readTextFileSync("/proc/cpuinfo");
-    return { name: text.match(/^model name\s*: (.*)$/m)?.[1] ?? Deno.build.arch, vectors: /\bavx512f\b/.test(text) };
-  } catch {
-    return { name: Deno.build.arch, vectors: false };
-  }
 }
 
 async function page(table: string): Promise<string> {
