@@ -25,8 +25,8 @@ export interface CpuBackendOptions {
   /** Bytes that tensors may hold at once; by default 4 GiB, all that WebAssembly addresses. */
   readonly budget?: number;
   /**
-   * How many threads large products, maps and rows use; results do not depend on it. By default what the environment variable
-   * TANDEM_THREADS says, if the program may read it already, else 1, which starts none.
+   * How many threads large kernels use; results do not depend on it, and none starts before enough work has come to repay it. By default
+   * what the environment variable TANDEM_THREADS says, if the program may read it already, else the number of processors, 8 at most.
    */
   readonly threads?: number;
 }
@@ -163,10 +163,15 @@ export class CpuBackend implements Backend {
   }
 }
 
-/** The number of threads when none is given; asks for no permission. One, until convolutions share their work too. */
+/** Beyond so many threads most kernels wait for memory. */
+const mostByDefault = 8;
+
+/** The number of threads when none is given; asks for no permission. */
 function defaultThreads(): number {
   const named = Number(threadsVariable() ?? NaN);
-  return Number.isInteger(named) && named >= 1 ? named : 1;
+  if (Number.isInteger(named) && named >= 1) return named;
+  const processors = typeof navigator === "undefined" ? undefined : navigator.hardwareConcurrency;
+  return Math.max(1, Math.min(mostByDefault, processors ?? 1));
 }
 
 function threadsVariable(): string | undefined {

@@ -26,7 +26,10 @@ let defaultName = "cpu";
 export interface InitOptions {
   /** "auto" takes a hardware GPU, else the CPU; "webgpu" insists on WebGPU; "cpu" needs no init at all. Default "auto". */
   readonly device?: "auto" | "cpu" | "webgpu";
-  /** How many threads large CPU kernels use, with the same results. Default: the environment variable TANDEM_THREADS, else 1. */
+  /**
+   * How many threads large CPU kernels use, with the same results. Default: the environment variable TANDEM_THREADS, else the number of
+   * processors, 8 at most.
+   */
   readonly threads?: number;
 }
 

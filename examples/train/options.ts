@@ -96,7 +96,7 @@ how to learn
 
 where to run and what to write
   --device NAME            auto, webgpu or cpu (default auto: a hardware GPU, else the CPU)
-  --threads N              auto or a number of CPU threads (default auto: TANDEM_THREADS, else 1)
+  --threads N              auto or a number of CPU threads (default auto: TANDEM_THREADS, else the processors)
   --no-compile             run each step's operations one by one: slower, for comparison
   --out DIR                checkpoint, metrics.jsonl and report.html (default runs/DATASET-LOSS)
   --resume                 go on from the checkpoint in --out, bit for bit

@@ -4,6 +4,7 @@ import { ArgumentError } from "../../tensor/errors.ts";
 import { apply, cast, expression, index, input, result, scalar } from "../../tensor/expr.ts";
 import type { ConvKernel, Kernel, PairsKernel, PoolKernel } from "../../tensor/kernel.ts";
 import { expanded, type Output, permuted, random, run, type Sample, stepped, whole } from "./compare.ts";
+import { ignoreWithout } from "../permissions.ts";
 
 /** One backend per number of threads, all of them at work from the first kernel on. */
 const backends = [1, 2, 3, 4].map((threads) => new CpuBackend({ threads }));
@@ -201,5 +202,41 @@ Deno.test("pairs gives the same bits on any number of threads, forward and backw
       await same(kernel("rows"), [...inputs, ...labels, ...saved], [{ shape: [rows, depth] }], [2]);
       await same(kernel("columns"), [...inputs, ...labels, ...saved], [{ shape: [columns, depth] }], [2]);
     }
+  }
+});
+
+Deno.test("CpuBackend uses the processors unless told otherwise, and starts no thread before there is work", () => {
+  const named = Deno.permissions.querySync({ name: "env", variable: "TANDEM_THREADS" }).state === "granted"
+    ? Number(Deno.env.get("TANDEM_THREADS") ?? NaN)
+    : NaN;
+  const expected = named >= 1 ? named : Math.min(8, navigator.hardwareConcurrency);
+  const backend = new CpuBackend();
+  const where = expected > 1 && backend.heap.shared ? `up to ${expected} threads` : "this processor";
+  assertEquals([backend.description, backend.threads], [`WebAssembly SIMD on ${where}`, 1]);
+});
+
+const ignore = ignoreWithout("read", "write", "run");
+
+Deno.test("a program whose threads were started ends by itself, without any permission", { ignore }, async () => {
+  const code = `
+    import { CpuBackend } from ${JSON.stringify(new URL("../../cpu/mod.ts", import.meta.url).href)};
+    const backend = new CpuBackend({ threads: 2 });
+    const view = (data) => {
+      const storage = backend.alloc(data.length * 4);
+      backend.write(storage, 0, data);
+      return { storage, dtype: "float32", shape: [256, 256], strides: [256, 1], offset: 0 };
+    };
+    const [a, b, c] = [1, 1, 0].map((value) => view(new Float32Array(65536).fill(value)));
+    for (let step = 0; step < 100; step++) backend.run({ kind: "matmul", key: "matmul" }, [a, b], [c], []);
+    const [bytes] = await backend.read([{ storage: c.storage, byteOffset: 0, byteLength: 4 }]);
+    console.log(new Float32Array(bytes)[0], backend.startThreads());
+  `;
+  const file = await Deno.makeTempFile({ suffix: ".js" });
+  try {
+    await Deno.writeTextFile(file, code);
+    const { code: status, stdout } = await new Deno.Command(Deno.execPath(), { args: ["run", "--no-check", "--no-prompt", file] }).output();
+    assertEquals([status, new TextDecoder().decode(stdout).trim()], [0, "256 true"]);
+  } finally {
+    await Deno.remove(file);
   }
 });
