@@ -495,6 +495,7 @@ export {
   arcFaceLoss,
   bceLoss,
   bceWithLogits,
+  type BceWithLogitsOptions,
   type Centre,
   cosFaceLoss,
   cosineEmbeddingLoss,

@@ -63,7 +63,39 @@ export function smoothL1Loss(input: Tensor, target: Tensor, options: ReductionOp
   });
 }
 
-/** Binary cross entropy of logits x and targets t in [0, 1]: max(x, 0) - x t + log(1 + e^-|x|). */
-export function bceWithLogits(logits: Tensor, targets: Tensor, { reduction = "mean" }: ReductionOptions = {}): Tensor {
-  return tidy(() => reduceLoss(logits.neg().logSigmoid().neg().sub(logits.mul(targets)), reduction, "bceWithLogits"));
+/** Options of {@link bceWithLogits}. */
+export interface BceWithLogitsOptions extends ReductionOptions {
+  /** Broadcast to the losses, which it multiplies. */
+  readonly weight?: Tensor;
+  /** Broadcast to the losses: what positives count, as where they are rare, [K] for one number per class. */
+  readonly posWeight?: Tensor;
+}
+
+/**
+ * Binary cross entropy of logits x and targets t in [0, 1]: -w (p t log σ(x) + (1 - t) log(1 - σ(x))), without overflow for any x; the mean
+ * divides by the number of losses, whatever their weights.
+ *
+ * @param logits Any shape.
+ * @param targets The same shape, in 0 … 1.
+ * @param options `weight` w and `posWeight` p, both 1 where left out.
+ * @throws ShapeError when shapes do not fit.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { bceWithLogits } from "./mod.ts";
+ * import { tensor } from "../tensor/mod.ts";
+ *
+ * const loss = bceWithLogits(tensor([0, 0]), tensor([1, 0]), { posWeight: tensor([3]) });
+ * assertAlmostEquals(await loss.item(), 2 * Math.log(2), 1e-6);
+ * ```
+ */
+export function bceWithLogits(logits: Tensor, targets: Tensor, options: BceWithLogitsOptions = {}): Tensor {
+  const { reduction = "mean", weight, posWeight } = options;
+  return tidy(() => {
+    const losses = posWeight === undefined
+      ? logits.neg().logSigmoid().neg().sub(logits.mul(targets))
+      : logits.mul(targets.neg().add(1)).sub(logits.logSigmoid().mul(targets.mul(posWeight.sub(1)).add(1)));
+    return reduceLoss(weight === undefined ? losses : losses.mul(weight), reduction, "bceWithLogits");
+  });
 }

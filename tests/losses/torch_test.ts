@@ -38,7 +38,7 @@ cases.forEach(({ op, options, inputs, tensors, value, gradients }, n) => {
     const extra = Object.fromEntries(
       Object.entries(tensors as Record<string, Stored>).map((
         [name, stored],
-      ) => [name, name === "target" || name === "weight" ? build(stored) : build(stored).requiresGrad_()]),
+      ) => [name, ["target", "weight", "posWeight"].includes(name) ? build(stored) : build(stored).requiresGrad_()]),
     );
     const loss = losses[op as keyof typeof losses] as unknown as Loss;
     const result = loss(leaves[0]!, leaves[1]!, { ...options, ...extra });

@@ -35,8 +35,6 @@ export const unsupported: Readonly<Record<string, string>> = {
   "* rtol of several numbers": "a tolerance is one number",
   "* a custom kernel on webgpu": "linear algebra runs on the CPU alone, and says so",
   "unique sorted false": "unique sorts; PyTorch's other order is undefined",
-  "nn.functional.binary_cross_entropy_with_logits weight": "the loss has no weights yet",
-  "nn.functional.binary_cross_entropy_with_logits pos_weight": "the loss has no weights yet",
 };
 
 /** Operators that no row replays, by reason. */

@@ -53,7 +53,13 @@ export const lossSamples: Samples<Exclude<TensorFunctionsOf<typeof losses>, Metr
   nllLoss: [{ inputs: [real([5, 3]), labels], run: (x, y) => losses.nllLoss(x, y!) }],
   mseLoss: [regression((x, y) => losses.mseLoss(x, y!)), regression((x, y) => losses.mseLoss(x, y!, { reduction: "sum" }))],
   smoothL1Loss: [regression((x, y) => losses.smoothL1Loss(x, y!, { beta: 0.7 }))],
-  bceWithLogits: [{ inputs: [real([2, 3]), probabilities], run: (x, p) => losses.bceWithLogits(x, p!, { reduction: "none" }) }],
+  bceWithLogits: [
+    { inputs: [real([2, 3]), probabilities], run: (x, p) => losses.bceWithLogits(x, p!, { reduction: "none" }) },
+    {
+      inputs: [real([2, 3]), probabilities, real([2, 1], { low: 0.5 }), real([3], { low: 0.5, seed: 1 })],
+      run: (x, p, weight, posWeight) => losses.bceWithLogits(x, p!, { weight: weight!, posWeight: posWeight! }),
+    },
+  ],
   spce: [
     { inputs: [embeddings, labels], run: (z, y) => losses.spce(z, y!, { numClasses: 3 }) },
     {

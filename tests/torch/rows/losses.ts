@@ -44,7 +44,9 @@ const basic: Rows = {
     return lone && options.reduction === "none" ? loss.squeeze(0) : loss;
   }),
   "nn.functional.binary_cross_entropy_with_logits": row("input target", (a) => {
-    return bceWithLogits(a.tensor("input"), a.tensor("target"), reductionOf(a));
+    const [weight, posWeight] = [a.optional("weight"), a.optional("pos_weight")];
+    const weights = { ...(weight && { weight }), ...(posWeight && { posWeight }) };
+    return bceWithLogits(a.tensor("input"), a.tensor("target"), { ...reductionOf(a), ...weights });
   }),
   "nn.functional.cross_entropy": row("input target", (a) => {
     const [x, target, weight] = [a.tensor("input"), a.tensor("target"), a.optional("weight")];
