@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { celu, hardshrink, hardswish, promote, selu, softsign, type Tensor, where } from "../../../mod.ts";
+import { celu, hardshrink, hardswish, prelu, promote, selu, softsign, type Tensor, threshold, where } from "../../../mod.ts";
 import { dtypeOf, UnsupportedError } from "../model.ts";
 import type { Call, Operator } from "./call.ts";
 
@@ -116,11 +116,10 @@ const shrink: Operator = (call) => {
   return where(x.gt(lambda), x.sub(bias), where(x.lt(-lambda), x.add(bias), x.zerosLike()));
 };
 
-const prelu: Operator = (call) => {
+/** A slope for all, or (below version 7) one per channel, is PyTorch's; from then on it broadcasts. */
+const parametricRelu: Operator = (call) => {
   const [x, slope] = [call.x(0), call.x(1)];
-  // Below version 7 a slope per channel lay along dim 1; from then on it broadcasts.
-  const fitted = call.opset < 7 && slope.rank === 1 && x.rank > 2 ? slope.reshape([slope.size, ...x.shape.slice(2).map(() => 1)]) : slope;
-  return where(x.lt(0), x.mul(fitted), x);
+  return slope.size === 1 || call.opset < 7 ? prelu(x, slope.flatten()) : where(x.gt(0), x, x.mul(slope));
 };
 
 /** The type of two operands, as ONNX demands it: both the same. */
@@ -174,7 +173,7 @@ export const elementwise: Readonly<Record<string, Operator>> = {
   Not: unary("logicalNot"),
   Or: binary("logicalOr"),
   Pow: pow,
-  PRelu: prelu,
+  PRelu: parametricRelu,
   Reciprocal: unary("reciprocal"),
   Relu: unary("relu"),
   Round: unary("round"),
@@ -191,7 +190,7 @@ export const elementwise: Readonly<Record<string, Operator>> = {
   Sum: fold((a, b) => a.add(b)),
   Tan: unary("tan"),
   Tanh: unary("tanh"),
-  ThresholdedRelu: (call) => where(call.x().gt(call.number("alpha", 1)), call.x(), call.x().zerosLike()),
+  ThresholdedRelu: (call) => threshold(call.x(), { threshold: call.number("alpha", 1), value: 0 }),
   Where: whereOf,
   Xor: binary("logicalXor"),
 };
