@@ -8,7 +8,7 @@ import type { ConvKernel, Kernel, MatmulKernel, View } from "../tensor/kernel.ts
 import { planCustom } from "./wgsl/custom.ts";
 import { planGather } from "./wgsl/gather.ts";
 import { planMap } from "./wgsl/map.ts";
-import { planPairs } from "./wgsl/pairs.ts";
+import { planPairs } from "./wgsl/pairs/pairs.ts";
 import { planPool } from "./wgsl/pool.ts";
 import type { TiledProduct } from "./wgsl/product/access.ts";
 import { convProduct } from "./wgsl/product/conv.ts";

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import type { PairsKernel } from "../../tensor/kernel.ts";
+import type { Backend, PairsKernel } from "../../tensor/kernel.ts";
 import { assertNear, random, run, type Sample } from "../cpu/compare.ts";
-import { compareOnGpu, filled, gpu, gpuTest } from "./families.ts";
+import { compareOnGpu, filled, gpu, gpuTest, gpuWith } from "./families.ts";
 
 type Choice = Pick<PairsKernel, "excludeDiagonal" | "sameLabel">;
 
@@ -20,10 +20,10 @@ function unitRows(count: number, depth: number): Sample {
   return rows;
 }
 
-async function compareAll(a: Sample, b: Sample, factor: number, choice: Choice): Promise<void> {
+async function compareAll(a: Sample, b: Sample, factor: number, choice: Choice, backend: Backend = gpu()): Promise<void> {
   const [rows, columns] = [a.shape[0]!, b.shape[0]!];
   const labels = choice.sameLabel ? [filled("int32", [rows], (i) => i % 3), filled("int32", [columns], (j) => j % 4)] : [];
-  const options = { scalars: [factor], tolerance: 1e-6 * Math.max(10, factor) };
+  const options = { scalars: [factor], tolerance: 1e-6 * Math.max(10, factor), backend };
   const [lse] = await compareOnGpu(kernelOf("forward", choice), [a, b, ...labels], [{ shape: [rows] }], options);
   const inputs = [a, b, ...labels, { ...filled("float32", [rows], () => 0), data: lse! }, random(rows)];
   await compareOnGpu(kernelOf("rows", choice), inputs, [{ shape: a.shape }], options);
@@ -37,6 +37,15 @@ gpuTest("planPairs gives log-sum-exps and both gradients for small sets", async 
 
 gpuTest("planPairs streams tiles in parts, with labels and without the diagonal", async () => {
   await compareAll(unitRows(200, 70), unitRows(260, 70), 10, { excludeDiagonal: true, sameLabel: true });
+});
+
+gpuTest("planPairs streams tiles in parts as hardware does, large and small", async () => {
+  const backend = gpuWith({ software: false });
+  await compareAll(unitRows(200, 70), unitRows(260, 70), 10, { excludeDiagonal: true, sameLabel: true }, backend);
+  await compareAll(unitRows(130, 140), unitRows(130, 140), 10, { excludeDiagonal: true, sameLabel: false }, backend);
+  await compareAll(unitRows(300, 80), unitRows(40, 80), 10, { excludeDiagonal: false, sameLabel: true }, backend);
+  const narrow = gpuWith({ software: false, workgroupMemory: 16384 });
+  await compareAll(unitRows(150, 90), unitRows(150, 90), 10, { excludeDiagonal: true, sameLabel: true }, narrow);
 });
 
 gpuTest("planPairs stays finite for equal unit rows at a temperature of 0.001, where the diagonal would win by 1000", async () => {

@@ -30,10 +30,9 @@ export function tripsPerStrip({ strip, unroll }: Tile): number {
 const shortEpilogue = 8;
 
 /** What the parts of a tile's source need to know. */
-interface TileSource {
+export interface TileSource {
   readonly product: TiledProduct;
   readonly tile: Tile;
-  readonly split: Split;
   readonly type: "f32" | "i32" | "u32";
   readonly buffers: Buffers;
 }
@@ -46,17 +45,13 @@ export function tileDispatch(product: TiledProduct, tile: Tile, split: Split, li
   const type = computeElement(product.operands[0].dtype);
   const sums = { ...temporary("y", 0, elementOf(type), "read_write"), fours: product.fourAcross };
   const buffers = bindBuffers([...operandUses(product, true), ...(partial ? [sums] : resultUses(product))]);
-  const source: TileSource = { product, tile, split, type, buffers };
+  const source: TileSource = { product, tile, type, buffers };
   const down = Math.ceil(rows / height);
   const across = Math.ceil(columns / width);
-  const [leftFours, rightFours] = stripFours(tile);
   const scalars = partial ? [] : scalarList(epilogue);
-  const memory = `var<workgroup> left_tile: array<vec4<${type}>, ${leftFours}>;
-var<workgroup> right_tile: array<vec4<${type}>, ${rightFours}>;
-`;
-  const declarations = `${partial ? "" : exprPrelude(scalars, epilogue)}${tile.shared ? memory : ""}${accessSource(product, buffers)}${
-    placeSource(product)
-  }${storeSource(source)}`;
+  const declarations = `${partial ? "" : exprPrelude(scalars, epilogue)}${tileDeclarations(source)}${placeSource(product)}${
+    storeSource(source, split)
+  }`;
   const body = `  let tile_column = group % ${u32(across)} * ${u32(width)};
   let tile_row = group / ${u32(across)} % ${u32(down)} * ${u32(height)};
   let batch = group / ${u32(across * down)} % ${u32(batch)};
@@ -67,9 +62,8 @@ var<workgroup> right_tile: array<vec4<${type}>, ${rightFours}>;
   let right_start = ${product.right.start};
   let first = part * ${u32(split.part)};
   let last = ${split.parts === 1 ? u32(product.depth) : `min(first + ${u32(split.part)}, ${u32(product.depth)})`};
-${sumNames(tile).map((name) => `  var ${name} = vec4<${type}>(0);`).join("\n")}
-${tile.shared ? sharedLoop(source) : registerLoop(source)}
-${finishLines(source)}`;
+${tileLoop(source)}
+${finishLines(source, split)}`;
   const threads = tile.threads[0] * tile.threads[1];
   return groupDispatch({
     label: product.label,
@@ -82,13 +76,29 @@ ${finishLines(source)}`;
   }, limits);
 }
 
-/** The registers: results in vectors of four columns, by block of four rows, row in it, and block of columns. */
-function sumNames(tile: Tile): string[] {
-  return resultBlocks(tile).map(({ name }) => name);
+/** The functions that read the operands, and the workgroup memory for their strips. */
+export function tileDeclarations({ product, tile, type, buffers }: TileSource): string {
+  const [left, right] = stripFours(tile);
+  const memory = `var<workgroup> left_tile: array<vec4<${type}>, ${left}>;
+var<workgroup> right_tile: array<vec4<${type}>, ${right}>;
+`;
+  return `${tile.shared ? memory : ""}${accessSource(product, buffers)}`;
 }
 
-function resultBlocks({ results: [down, across] }: Tile) {
-  return range(down / 4).flatMap((g) => range(4).flatMap((i) => range(across / 4).map((h) => ({ g, i, h, name: `sum_${g}_${i}_${h}` }))));
+/**
+ * Statements that leave the products of a tile in the variables of {@link resultBlocks}, in terms of `local`, `thread_row`, `thread_column`,
+ * `tile_row`, `tile_column`, `left_start`, `right_start` and the depths `first` and `last`.
+ */
+export function tileLoop(source: TileSource): string {
+  const sums = resultBlocks(source.tile).map(({ name }) => `  var ${name} = vec4<${source.type}>(0);`);
+  return `${sums.join("\n")}\n${source.tile.shared ? sharedLoop(source) : registerLoop(source)}`;
+}
+
+/** The registers: results in vectors of four columns, by block `g` of four rows, row `i` in it, and block `h` of columns. */
+export function resultBlocks({ results: [down, across] }: Pick<Tile, "results">, prefix = "sum") {
+  return range(down / 4).flatMap((g) =>
+    range(4).flatMap((i) => range(across / 4).map((h) => ({ g, i, h, name: `${prefix}_${g}_${i}_${h}` })))
+  );
 }
 
 /** One operand's way into workgroup memory. */
@@ -247,7 +257,7 @@ ${steps.flat().join("\n")}
 }
 
 /** Stores four neighbouring results, those inside the product. */
-function storeSource({ product, split, type, buffers }: TileSource): string {
+function storeSource({ product, type, buffers }: TileSource, split: Split): string {
   const { rows, columns } = product;
   const size = sizeOf(product.output.shape);
   const partial = split.parts > 1;
@@ -274,7 +284,7 @@ ${lines}
 }
 
 /** Statements that store an invocation's results: one after another, or a long epilogue in a loop. */
-function finishLines({ product, tile, split, type }: TileSource): string {
+function finishLines({ product, tile, type }: TileSource, split: Split): string {
   const blocks = resultBlocks(tile);
   const [down, across] = tile.threads;
   const row = (g: string, i: string) => `tile_row + (${g} * ${u32(down)} + thread_row) * 4u + ${i}`;
