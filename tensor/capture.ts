@@ -24,6 +24,8 @@ export interface Recorder {
   wrote(device: Device, storage: Storage, byteOffset: number, data: ArrayBufferView): void;
   /** A kernel is to be run. */
   ran(device: Device, kernel: Kernel, inputs: readonly View[], outputs: readonly View[], scalars: Scalars): void;
+  /** The step looks at a gradient. */
+  gradientRead(leaf: Tensor, gradient: Tensor | null): void;
   /** A leaf's gradient is about to be replaced. */
   adopted(leaf: Tensor): void;
   /** Something is to be done on the host. */

@@ -6,8 +6,9 @@
 import { isGradEnabled, noGrad } from "../autograd/tape.ts";
 import { withRecorder } from "./capture.ts";
 import { describeEntries, Program } from "./compile/program.ts";
-import { Recording } from "./compile/record.ts";
+import { Recording, storageOf } from "./compile/record.ts";
 import { ArgumentError, CaptureError, DisposedError } from "./errors.ts";
+import type { Storage } from "./kernel.ts";
 import { keep, Scope, tidy } from "./scope.ts";
 import { Tensor } from "./tensor.ts";
 
@@ -42,6 +43,9 @@ export interface CompiledStep<Args extends readonly Tensor[], Result extends Ste
 
 /** One captured signature. */
 interface Captured<Result> {
+  readonly signature: string;
+  /** The gradients that the step found, and where they lay: with others it may do something else. */
+  readonly expected: ReadonlyMap<Tensor, Storage | null>;
   readonly program: Program;
   /** What the step was captured with; later arguments are copied in. */
   readonly statics: readonly Tensor[];
@@ -52,8 +56,8 @@ interface Captured<Result> {
 }
 
 /**
- * Makes a step fast: a call with a new signature (shapes, types, device) takes the step's kernels down, optimises them and runs them; later
- * calls only replay them. Learning rates, step counts and random keys advance. The very first call's kernels serve that call alone, since
+ * Makes a step fast: a call with a new signature (shapes, types, device, which gradients are there to be added to) takes the step's kernels
+ * down, optimises them and runs them; later calls only replay them. Learning rates, step counts and random keys advance. The very first call's kernels serve that call alone, since
  * they may make what the step keeps: optimizer state, gradients.
  *
  * What the step does besides tensor operations happens while it is taken down only: it must not read values, and must not depend on anything
@@ -88,34 +92,27 @@ export function compile<Args extends readonly Tensor[], Result extends StepResul
     throw new ArgumentError(`Cannot compile: a whole number of signatures from 1 is needed, got ${signatures}`);
   }
   // In the order of their last use.
-  const captured = new Map<string, Captured<Result>>();
+  const captured: Captured<Result>[] = [];
   let first = true;
   let latest: Program | undefined;
   const call = (...args: Args): Result => {
     const signature = signatureOf(args);
-    const known = captured.get(signature);
-    if (known !== undefined) {
-      captured.delete(signature);
-      captured.set(signature, known);
-      return replay(known, args);
+    const known = captured.findLastIndex((entry) => entry.signature === signature && findsGradients(entry));
+    if (known >= 0) {
+      const [entry] = captured.splice(known, 1);
+      captured.push(entry!);
+      return replay(entry!, args);
     }
-    const fresh = capture(step, args, fuse);
+    const fresh = { signature, ...capture(step, args, fuse) };
     latest = fresh.program;
     const out = copyResult(fresh.result);
     if (first) release(fresh);
-    else captured.set(signature, fresh);
+    else captured.push(fresh);
     first = false;
-    const [oldest] = captured.keys();
-    if (captured.size > signatures) {
-      release(captured.get(oldest!)!);
-      captured.delete(oldest!);
-    }
+    if (captured.length > signatures) release(captured.shift()!);
     return out;
   };
-  const dispose = (): void => {
-    for (const entry of captured.values()) release(entry);
-    captured.clear();
-  };
+  const dispose = (): void => captured.splice(0).forEach(release);
   return Object.assign(call, {
     explain(): Explanation {
       if (latest === undefined) throw new CaptureError("Cannot explain a compiled step: it is captured when it is called, call it first");
@@ -130,6 +127,12 @@ export function compile<Args extends readonly Tensor[], Result extends StepResul
 function signatureOf(args: readonly Tensor[]): string {
   const parts = args.map(({ dtype, shape, device, requiresGrad }) => `${dtype} ${shape} ${device}${requiresGrad ? " grad" : ""}`);
   return `${parts.join(";")}${isGradEnabled() ? "" : " noGrad"}`;
+}
+
+/** Whether the gradients that the step looks at are those it was captured with. */
+function findsGradients<Result>({ expected }: Captured<Result>): boolean {
+  for (const [leaf, storage] of expected) if (storageOf(leaf.grad) !== storage) return false;
+  return true;
 }
 
 function eager<Args extends readonly Tensor[], Result extends StepResult>(step: (...args: Args) => Result, args: Args): Result {
@@ -153,7 +156,7 @@ function capture<Args extends readonly Tensor[], Result extends StepResult>(
   step: (...args: Args) => Result,
   args: Args,
   fused: boolean,
-): Captured<Result> {
+): Omit<Captured<Result>, "signature"> {
   const statics = noGrad(() => args.map((arg) => keep(arg.clone().requiresGrad_(arg.requiresGrad && arg.isLeaf))));
   const recording = new Recording();
   const held = [...statics];
@@ -169,7 +172,7 @@ function capture<Args extends readonly Tensor[], Result extends StepResult>(
     if (device === undefined) throw new CaptureError("Cannot compile: a step that does something with tensors is needed");
     program = new Program(recording, device, { fused });
     program.replay();
-    return { program, statics, result, gradients };
+    return { program, statics, result, gradients, expected: recording.expected };
   } catch (error) {
     program?.dispose();
     for (const tensor of held) tensor.dispose();
@@ -208,7 +211,12 @@ function replay<Result extends StepResult>(captured: Captured<Result>, args: rea
     throw new DisposedError("Cannot replay a compiled step: it was disposed");
   }
   noGrad(() => captured.statics.forEach((target, position) => target.copy_(args[position]!)));
-  captured.program.replay();
+  try {
+    captured.program.replay();
+  } catch (error) {
+    for (const { leaf } of captured.gradients) leaf.adoptGrad(null);
+    throw error;
+  }
   for (const { leaf, gradient } of captured.gradients) {
     if (leaf.grad?.storageOf("grad") !== gradient.storageOf("grad")) leaf.adoptGrad(keep(gradient.detach()));
   }

@@ -188,6 +188,7 @@ export class Tensor implements Scoped, Disposable {
 
   /** The gradient that `backward()` has added up, of a leaf (or after {@link Tensor.retainGrad}). */
   get grad(): Tensor | null {
+    currentRecorder()?.gradientRead(this, this.#grad);
     return this.#grad;
   }
 
@@ -338,8 +339,8 @@ export class Tensor implements Scoped, Disposable {
 
   /** Internal: makes `gradient` this tensor's own; it lives as long as the tensor. */
   adoptGrad(gradient: Tensor | null): void {
-    if (this.#grad === gradient) return;
     currentRecorder()?.adopted(this);
+    if (this.#grad === gradient) return;
     this.#grad?.dispose("zeroGrad() or another value of grad");
     this.#grad = gradient;
     if (gradient === null) return;

@@ -58,6 +58,8 @@ export class Recording implements Recorder {
   readonly buffers: BufferNote[] = [];
   /** The leaves whose gradients were replaced. */
   readonly leaves: Set<Tensor> = new Set();
+  /** What the step has found as gradients, of leaves that had one or none when it began, and where those lay. */
+  readonly expected: Map<Tensor, Storage | null> = new Map();
   /** The device of the first kernel. */
   device: Device | undefined;
   // A backend may hand a freed storage out again, so the newest number counts.
@@ -94,6 +96,11 @@ export class Recording implements Recorder {
     return inputs.length === 0 && outputs.every(({ buffer }) => this.buffers[buffer]!.inside);
   }
 
+  /** The step looks at a gradient: what it does next may hang on that. */
+  gradientRead(leaf: Tensor, gradient: Tensor | null): void {
+    if (!this.leaves.has(leaf) && !this.expected.has(leaf)) this.expected.set(leaf, storageOf(gradient));
+  }
+
   /** A leaf's gradient is about to be replaced. */
   adopted(leaf: Tensor): void {
     this.leaves.add(leaf);
@@ -114,4 +121,9 @@ export class Recording implements Recorder {
     if (number === undefined) this.#numbers.set(storage, number = this.buffers.push({ storage, inside: false, handle: undefined }) - 1);
     return number;
   }
+}
+
+/** Where a gradient lies, if there is one. */
+export function storageOf(gradient: Tensor | null): Storage | null {
+  return gradient?.storageOf("compile").storage ?? null;
 }

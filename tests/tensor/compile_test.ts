@@ -208,6 +208,48 @@ Deno.test("compile leaves gradients behind, also where they were dropped in betw
   }
 });
 
+Deno.test("compile adds gradients up where the step does, also when they are dropped outside of it", async () => {
+  const course = async (run: typeof compile) => {
+    using _ = scope();
+    manualSeed(6);
+    const model = network();
+    const optimizer = new SGD(model.parameters(), { lr: 0.1, momentum: 0.9 });
+    let captures = 0;
+    const backward = run((x: Tensor, y: Tensor) => {
+      captures++;
+      const loss = crossEntropy(model.forward(x), y);
+      loss.backward();
+      return { loss };
+    });
+    const losses: number[] = [];
+    for (const [step, parts] of [1, 1, 2, 3, 1, 4, 2].entries()) {
+      optimizer.zeroGrad({ setToNull: step !== 5 });
+      for (let part = 0; part < parts; part++) losses.push(await backward(batch(10 * step + part), labels(12)).loss.item());
+      optimizer.step();
+    }
+    return { losses, captures };
+  };
+  const compiled = await course(compile);
+  assertEquals(compiled.losses, (await course(((step: unknown) => step) as typeof compile)).losses);
+  assertEquals(compiled.captures, 3); // the first call, gradients that are not there, gradients that are
+});
+
+Deno.test("compile leaves no gradients of a replay that failed", () => {
+  using _ = scope();
+  const w = ones([3, 2], { requiresGrad: true });
+  const step = compile((rows: Tensor) => {
+    w.grad = null;
+    w.indexSelect(0, rows).sum().backward();
+  });
+  const rows = (values: number[]) => tensor(Int32Array.from(values));
+  for (let i = 0; i < 3; i++) step(rows([0, 1]));
+  assert(w.grad !== null);
+  assertThrows(() => step(rows([0, 7])), IndexError);
+  assertEquals(w.grad, null);
+  step(rows([2, 2]));
+  assert(w.grad !== null);
+});
+
 Deno.test("compile keeps memory constant from step to step", async () => {
   using _ = scope();
   const model = network();
