@@ -83,9 +83,17 @@ export {
   avgPool3d,
   type AvgPoolOptions,
   maxPool1d,
+  maxPool1dWithIndices,
   maxPool2d,
+  maxPool2dWithIndices,
   maxPool3d,
+  maxPool3dWithIndices,
+  type MaxPooled,
   type MaxPoolOptions,
+  maxUnpool1d,
+  maxUnpool2d,
+  maxUnpool3d,
+  type MaxUnpoolOptions,
   type PoolOptions,
 } from "./pooling.ts";
 export {

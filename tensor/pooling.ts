@@ -6,11 +6,12 @@
  */
 import { tensor } from "./create.ts";
 import { isFloat } from "./dtype.ts";
-import { ArgumentError, formatShapes, ShapeError } from "./errors.ts";
+import { ArgumentError, DTypeError, formatShapes, ShapeError } from "./errors.ts";
 import { type PerDim, perDim } from "./functions.ts";
 import * as ops from "./ops/matmul.ts";
 import { mixAlong } from "./products.ts";
 import { tidy } from "./scope.ts";
+import { sameShape, sizeOf } from "./shape.ts";
 import { apply, type Tensor } from "./tensor.ts";
 
 /** The geometry of pooling, in elements. */
@@ -42,7 +43,7 @@ export interface AvgPoolOptions extends PoolOptions {
  * @throws ShapeError when no window fits; ArgumentError for padding above half the window.
  */
 export function maxPool1d(x: Tensor, size: PerDim, options: MaxPoolOptions = {}): Tensor {
-  return pool("max", x, size, { ...options, dims: 1 });
+  return pool("max", x, size, { ...options, dims: 1 })[0]!;
 }
 
 /**
@@ -52,7 +53,7 @@ export function maxPool1d(x: Tensor, size: PerDim, options: MaxPoolOptions = {})
  * @throws ShapeError when no window fits; ArgumentError for padding above half the window.
  */
 export function maxPool2d(x: Tensor, size: PerDim, options: MaxPoolOptions = {}): Tensor {
-  return pool("max", x, size, { ...options, dims: 2 });
+  return pool("max", x, size, { ...options, dims: 2 })[0]!;
 }
 
 /**
@@ -70,7 +71,7 @@ export function maxPool2d(x: Tensor, size: PerDim, options: MaxPoolOptions = {})
  * ```
  */
 export function maxPool3d(x: Tensor, size: PerDim, options: MaxPoolOptions = {}): Tensor {
-  return pool("max", x, size, { ...options, dims: 3 });
+  return pool("max", x, size, { ...options, dims: 3 })[0]!;
 }
 
 /**
@@ -80,7 +81,7 @@ export function maxPool3d(x: Tensor, size: PerDim, options: MaxPoolOptions = {})
  * @throws ShapeError when no window fits; ArgumentError for padding above half the window.
  */
 export function avgPool1d(x: Tensor, size: PerDim, options: AvgPoolOptions = {}): Tensor {
-  return pool("average", x, size, { ...options, dims: 1 });
+  return pool("average", x, size, { ...options, dims: 1 })[0]!;
 }
 
 /**
@@ -90,7 +91,7 @@ export function avgPool1d(x: Tensor, size: PerDim, options: AvgPoolOptions = {})
  * @throws ShapeError when no window fits; ArgumentError for padding above half the window.
  */
 export function avgPool2d(x: Tensor, size: PerDim, options: AvgPoolOptions = {}): Tensor {
-  return pool("average", x, size, { ...options, dims: 2 });
+  return pool("average", x, size, { ...options, dims: 2 })[0]!;
 }
 
 /**
@@ -108,17 +109,44 @@ export function avgPool2d(x: Tensor, size: PerDim, options: AvgPoolOptions = {})
  * ```
  */
 export function avgPool3d(x: Tensor, size: PerDim, options: AvgPoolOptions = {}): Tensor {
-  return pool("average", x, size, { ...options, dims: 3 });
+  return pool("average", x, size, { ...options, dims: 3 })[0]!;
 }
 
 type Mode = "max" | "average";
 
 interface AnyPoolOptions extends MaxPoolOptions, AvgPoolOptions {
   readonly dims: number;
+  /** Whether the positions of maxima are wanted too. Default false. */
+  readonly indices?: boolean;
 }
 
-function pool(mode: Mode, x: Tensor, size: PerDim, { dims, ...options }: AnyPoolOptions): Tensor {
+/** The pooled values, and where they stand in each image if that is wanted. */
+function pool(mode: Mode, x: Tensor, size: PerDim, options: AnyPoolOptions): Tensor[] {
+  const { dims, indices = false } = options;
   const op = `${mode === "max" ? "max" : "avg"}Pool${dims}d`;
+  const attributes = attributesOf(op, size, options);
+  if (dims === 2) return poolPlanes(mode, x, attributes, indices);
+  const shape = ops.pooledShape(x, attributes, op);
+  return tidy(() => {
+    if (dims === 1) {
+      return poolPlanes(mode, x.unsqueeze(2), geometryOf(attributes, ["new", 0]), indices).map((part) => part.squeeze(2));
+    }
+    const [samples, channels, depth, height, width] = x.shape as [number, number, number, number, number];
+    const area = shape[3]! * shape[4]!;
+    const images = x.reshape([samples, channels * depth, height, width]);
+    const [planes, within] = poolPlanes(mode, images, geometryOf(attributes, [1, 2]), indices);
+    const columns = planes!.reshape([samples, channels, depth, area]);
+    const [values, places] = poolPlanes(mode, columns, geometryOf(attributes, [0, "new"]), indices);
+    if (!indices) return [values!.reshape(shape)];
+    // The second pooling chooses among the planes' maxima: where each of them stands is looked up.
+    const chosen = places!.reshape([samples, channels, shape[2]! * area]);
+    const inPlane = within!.reshape([samples, channels, depth * area]).gather(2, chosen);
+    return [values!.reshape(shape), chosen.floorDivide(area).mul(height * width).add(inPlane).reshape(shape)];
+  });
+}
+
+function attributesOf(op: string, size: PerDim, options: AnyPoolOptions): ops.PoolAttributes {
+  const { dims } = options;
   const window = perDim(size, dims, { op, name: "size", least: 1 });
   const padding = perDim(options.padding ?? 0, dims, { op, name: "padding", least: 0 });
   if (padding.some((pad, dim) => pad > window[dim]! / 2)) {
@@ -126,24 +154,14 @@ function pool(mode: Mode, x: Tensor, size: PerDim, { dims, ...options }: AnyPool
       `Cannot ${op}: padding of at most half the window [${window.join(", ")}] is needed, got [${padding.join(", ")}]`,
     );
   }
-  const attributes: ops.PoolAttributes = {
+  return {
     size: window,
     stride: options.stride === undefined ? window : perDim(options.stride, dims, { op, name: "stride", least: 1 }),
     padding,
     dilation: perDim(options.dilation ?? 1, dims, { op, name: "dilation", least: 1 }),
     ceil: options.ceilMode ?? false,
-    countPadding: mode === "average" && (options.countIncludePad ?? true),
+    countPadding: op.startsWith("avg") && (options.countIncludePad ?? true),
   };
-  if (dims === 2) return poolPlanes(mode, x, attributes);
-  const shape = ops.pooledShape(x, attributes, op);
-  return tidy(() => {
-    if (dims === 1) return poolPlanes(mode, x.unsqueeze(2), geometryOf(attributes, ["new", 0])).squeeze(2);
-    const [samples, channels, depth, height, width] = x.shape as [number, number, number, number, number];
-    const images = x.reshape([samples, channels * depth, height, width]);
-    const planes = poolPlanes(mode, images, geometryOf(attributes, [1, 2]));
-    const columns = planes.reshape([samples, channels, depth, shape[3]! * shape[4]!]);
-    return poolPlanes(mode, columns, geometryOf(attributes, [0, "new"])).reshape(shape);
-  });
 }
 
 /** Two dims of a geometry, where "new" is one that windows do not reach across. */
@@ -152,11 +170,117 @@ function geometryOf({ size, stride, padding, dilation, ...rest }: ops.PoolAttrib
   return { ...rest, size: pick(size, 1), stride: pick(stride, 1), padding: pick(padding, 0), dilation: pick(dilation, 1) };
 }
 
-function poolPlanes(mode: Mode, x: Tensor, attributes: ops.PoolAttributes): Tensor {
-  if (mode === "average") return apply(ops.avgPool, [x], attributes)[0]!;
-  const [values, positions] = apply(ops.maxPool, [x], attributes);
-  positions!.dispose();
-  return values!;
+function poolPlanes(mode: Mode, x: Tensor, attributes: ops.PoolAttributes, indices: boolean): Tensor[] {
+  if (mode === "average") return apply(ops.avgPool, [x], attributes);
+  const [values, positions] = apply(ops.maxPool, [x], attributes) as [Tensor, Tensor];
+  if (indices) return [values, positions];
+  positions.dispose();
+  return [values];
+}
+
+/** What {@link maxPool2dWithIndices} and its kin for other dims return. */
+export interface MaxPooled {
+  /** The greatest value in each window. */
+  readonly values: Tensor;
+  /** int32, in the values' shape: where each of them stands in its flattened image. */
+  readonly indices: Tensor;
+}
+
+/** {@link maxPool1d}, and where the values stand; see {@link maxPool2dWithIndices}. */
+export function maxPool1dWithIndices(x: Tensor, size: PerDim, options: MaxPoolOptions = {}): MaxPooled {
+  return withIndices(x, size, { ...options, dims: 1 });
+}
+
+/**
+ * {@link maxPool2d}, and where the values stand in each H · W plane: PyTorch's max_pool2d with return_indices.
+ *
+ * @param x [N, C, H, W].
+ * @throws ShapeError when no window fits; ArgumentError for padding above half the window.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { maxPool2dWithIndices, maxUnpool2d, tensor } from "./mod.ts";
+ *
+ * const { values, indices } = maxPool2dWithIndices(tensor([[[[1, 4], [3, 2]]]]), 2);
+ * assertEquals([await values.toArray(), await indices.toArray()], [[[[[4]]]], [[[[1]]]]]);
+ * assertEquals(await maxUnpool2d(values, 2, { indices }).toArray(), [[[[0, 4], [0, 0]]]]);
+ * ```
+ */
+export function maxPool2dWithIndices(x: Tensor, size: PerDim, options: MaxPoolOptions = {}): MaxPooled {
+  return withIndices(x, size, { ...options, dims: 2 });
+}
+
+/** {@link maxPool3d}, and where the values stand in each D · H · W volume; see {@link maxPool2dWithIndices}. */
+export function maxPool3dWithIndices(x: Tensor, size: PerDim, options: MaxPoolOptions = {}): MaxPooled {
+  return withIndices(x, size, { ...options, dims: 3 });
+}
+
+function withIndices(x: Tensor, size: PerDim, options: AnyPoolOptions): MaxPooled {
+  const [values, indices] = pool("max", x, size, { ...options, indices: true });
+  return { values: values!, indices: indices! };
+}
+
+/** Options of {@link maxUnpool1d}, {@link maxUnpool2d} and {@link maxUnpool3d}: the pooling's, and what it gave. */
+export interface MaxUnpoolOptions {
+  /** int32 positions in x's shape. */
+  readonly indices: Tensor;
+  /** Default: the window's size. */
+  readonly stride?: PerDim;
+  /** Default 0. */
+  readonly padding?: PerDim;
+  /** The output's spatial sizes, which several inputs of a pooling share. Default: the least that such a pooling can have. */
+  readonly outputSize?: readonly number[];
+}
+
+/** Values [N, C, L'] put back where a pooling found them, zeros elsewhere: [N, C, L]; see {@link maxUnpool2d}. */
+export function maxUnpool1d(x: Tensor, size: PerDim, options: MaxUnpoolOptions): Tensor {
+  return unpool(x, size, { ...options, dims: 1 });
+}
+
+/**
+ * Values put back where {@link maxPool2dWithIndices} found them, zeros elsewhere. Where windows overlap, one of their values stays.
+ *
+ * @param x [N, C, H', W'].
+ * @param size The pooling's window.
+ * @returns [N, C, H, W] with H = (H' - 1) stride - 2 padding + size, or `outputSize`.
+ * @throws ShapeError, DTypeError for indices that do not fit; ArgumentError for an output size that no such pooling maps to x's;
+ * IndexError for a position outside (on a GPU: at the next read).
+ */
+export function maxUnpool2d(x: Tensor, size: PerDim, options: MaxUnpoolOptions): Tensor {
+  return unpool(x, size, { ...options, dims: 2 });
+}
+
+/** Values [N, C, D', H', W'] put back where a pooling found them, zeros elsewhere: [N, C, D, H, W]; see {@link maxUnpool2d}. */
+export function maxUnpool3d(x: Tensor, size: PerDim, options: MaxUnpoolOptions): Tensor {
+  return unpool(x, size, { ...options, dims: 3 });
+}
+
+function unpool(x: Tensor, size: PerDim, { dims, indices, outputSize, ...options }: MaxUnpoolOptions & { readonly dims: number }): Tensor {
+  const op = `maxUnpool${dims}d`;
+  const shapes = [x.shape, indices.shape];
+  if (x.rank !== dims + 2 || !sameShape(x.shape, indices.shape)) {
+    throw new ShapeError(`Cannot ${op} ${formatShapes(shapes)}: a ${dims + 2}-d tensor and indices of its shape are needed`, {
+      op,
+      shapes,
+    });
+  }
+  if (indices.dtype !== "int32") throw new DTypeError(`Cannot ${op}: int32 indices are needed, got ${indices.dtype}`, { op, shapes });
+  const window = perDim(size, dims, { op, name: "size", least: 1 });
+  const stride = options.stride === undefined ? window : perDim(options.stride, dims, { op, name: "stride", least: 1 });
+  const padding = perDim(options.padding ?? 0, dims, { op, name: "padding", least: 0 });
+  const least = window.map((length, dim) => (x.shape[dim + 2]! - 1) * stride[dim]! - 2 * padding[dim]! + length);
+  const spatial = outputSize === undefined ? least : perDim(outputSize, dims, { op, name: "outputSize", least: 0 });
+  if (spatial.some((length, dim) => length < 0 || Math.abs(length - least[dim]!) >= stride[dim]!)) {
+    throw new ArgumentError(
+      `Cannot ${op}: an outputSize within the stride of [${least.join(", ")}] is needed, got [${spatial.join(", ")}]`,
+    );
+  }
+  const lead = x.shape.slice(0, 2);
+  return tidy(() => {
+    const empty = x.newZeros([...lead, sizeOf(spatial)]);
+    return empty.scatter(2, { index: indices.flatten(2), src: x.flatten(2) }).reshape([...lead, ...spatial]);
+  });
 }
 
 /** The output's size of adaptive pooling: one number for every spatial dim, or one each, where null keeps the input's. */
@@ -228,7 +352,7 @@ function adaptive(mode: Mode, x: Tensor, size: AdaptiveSize, dims: number): Tens
   const given = typeof size === "number" ? size : size.map((n, dim) => n ?? from[dim]!);
   const to = perDim(given, dims, { op, name: "size", least: 1 });
   if (mode === "average" && to.every((n) => n === 1)) return x.mean(to.map((_, dim) => dim + 2), { keepDim: true });
-  if (to.every((n, dim) => from[dim]! % n === 0)) return pool(mode, x, from.map((n, dim) => n / to[dim]!), { dims });
+  if (to.every((n, dim) => from[dim]! % n === 0)) return pool(mode, x, from.map((n, dim) => n / to[dim]!), { dims })[0]!;
   const along = mode === "max" ? greatest : mean;
   // The last dim first, so that of equal maxima the first one in memory is found.
   return tidy(() => to.reduceRight((image, n, dim) => image.shape[dim + 2] === n ? image : along(image, dim + 2, n), x.alias()));

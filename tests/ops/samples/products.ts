@@ -24,6 +24,9 @@ import {
   maxPool1d,
   maxPool2d,
   maxPool3d,
+  maxUnpool1d,
+  maxUnpool2d,
+  maxUnpool3d,
   pairLogSumExp,
   type Tensor,
 } from "../../../tensor/mod.ts";
@@ -180,6 +183,22 @@ export const functionSamples: Samples<TensorFunctionsOf<typeof functions> | Tens
       run: (x) => maxPool3d(x, [2, 2, 3], { stride: [1, 2, 2], padding: [1, 0, 1], dilation: [2, 1, 1], ceilMode: true }),
     },
     { inputs: [real([0, 1, 2, 2, 2])], run: (x) => maxPool3d(x, 2) },
+  ],
+  maxUnpool1d: [
+    { inputs: [real([1, 2, 2]), whole([1, 2, 2], [3, 1, 0, 2])], run: (x, at) => maxUnpool1d(x, 2, { indices: at! }) },
+  ],
+  maxUnpool2d: [
+    {
+      inputs: [real([2, 1, 2, 2]), whole([2, 1, 2, 2], [1, 3, 8, 14, 5, 2, 12, 11])],
+      run: (x, at) => maxUnpool2d(x, 2, { indices: at!, outputSize: [4, 5] }),
+    },
+    {
+      inputs: [real([1, 1, 2, 3]), whole([1, 1, 2, 3], [0, 5, 2, 7, 11, 9])],
+      run: (x, at) => maxUnpool2d(x, [3, 2], { indices: at!, stride: [2, 1], padding: [1, 0], outputSize: [3, 4] }),
+    },
+  ],
+  maxUnpool3d: [
+    { inputs: [real([1, 1, 1, 2, 1]), whole([1, 1, 1, 2, 1], [13, 6])], run: (x, at) => maxUnpool3d(x, 2, { indices: at! }) },
   ],
   avgPool1d: [{ inputs: [real([2, 2, 7])], run: (x) => avgPool1d(x, 3, { stride: 2, padding: 1 }) }],
   avgPool2d: avgPools,

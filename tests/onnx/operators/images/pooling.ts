@@ -3,7 +3,23 @@
  *
  * @module
  */
-import { arange, avgPool1d, avgPool2d, avgPool3d, maxPool1d, maxPool2d, maxPool3d, stack, type Tensor, zeros } from "../../../../mod.ts";
+import {
+  arange,
+  avgPool1d,
+  avgPool2d,
+  avgPool3d,
+  maxPool1d,
+  maxPool1dWithIndices,
+  maxPool2d,
+  maxPool2dWithIndices,
+  maxPool3d,
+  maxPool3dWithIndices,
+  maxUnpool1d,
+  maxUnpool2d,
+  maxUnpool3d,
+  stack,
+  type Tensor,
+} from "../../../../mod.ts";
 import { type Call, type Operator, product } from "../call.ts";
 import { each, isSymmetric, padded, type Window, windowsOf } from "./window.ts";
 
@@ -18,12 +34,23 @@ function geometryOf(call: Call, x: Tensor): Window[] {
   });
 }
 
+/** Why there is no such pooling. */
+const ranks = "one to three spatial dims are needed";
+
 /** Whether the library's own pooling has this geometry. */
 function isPlain(windows: readonly Window[]): boolean {
   return isSymmetric(windows) && windows.every(({ before, size }) => before <= size / 2);
 }
 
 const maxPools: Readonly<Record<number, typeof maxPool1d>> = { 1: maxPool1d, 2: maxPool2d, 3: maxPool3d };
+
+const indexedPools: Readonly<Record<number, typeof maxPool1dWithIndices>> = {
+  1: maxPool1dWithIndices,
+  2: maxPool2dWithIndices,
+  3: maxPool3dWithIndices,
+};
+
+const unpools: Readonly<Record<number, typeof maxUnpool1d>> = { 1: maxUnpool1d, 2: maxUnpool2d, 3: maxUnpool3d };
 
 const averagePools: Readonly<Record<number, typeof avgPool1d>> = { 1: avgPool1d, 2: avgPool2d, 3: avgPool3d };
 
@@ -48,29 +75,30 @@ const maxPool: Operator = (call) => {
   // Small whole numbers are exact as floats.
   const x = given.dtype === "int32" ? given.to("float32") : given;
   const windows = geometryOf(call, x);
-  if (call.init.outputCount > 1) return { outputs: greatest(call, x, windows) };
-  if (!isPlain(windows)) return views(padded(x, windows, -Infinity), windows).max(0).to(given.dtype);
+  const indexed = call.init.outputCount > 1;
+  if (!isPlain(windows)) {
+    if (indexed) call.refuse("padding alike on both sides is needed where positions are wanted");
+    return views(padded(x, windows, -Infinity), windows).max(0).to(given.dtype);
+  }
   const options = { stride: each(windows, "stride"), dilation: each(windows, "dilation"), padding: each(windows, "before") };
-  return (maxPools[windows.length] ?? call.refuse("one to three spatial dims are needed"))(x, each(windows, "size"), options).to(
-    given.dtype,
-  );
+  const size = each(windows, "size");
+  if (!indexed) return (maxPools[windows.length] ?? call.refuse(ranks))(x, size, options).to(given.dtype);
+  const { values, indices } = (indexedPools[windows.length] ?? call.refuse(ranks))(x, size, options);
+  return { outputs: [values.to(given.dtype), amongAll(call, indices, x.shape)] };
 };
 
-/** The greatest values, and where they stand among all elements of x; storage_order 1 counts the last two dims column by column. */
-function greatest(call: Call, x: Tensor, windows: readonly Window[]): Tensor[] {
-  const spatial = x.shape.slice(2);
-  const columns = call.number("storage_order", 0) === 1;
-  const order = columns ? spatial.toReversed() : spatial;
-  const within = arange(product(spatial), { device: x.device }).reshape(order);
-  const images = arange(x.shape[0]! * x.shape[1]!, { device: x.device }).mul(product(spatial)).reshape([
-    x.shape[0]!,
-    x.shape[1]!,
-    ...spatial.map(() => 1),
-  ]);
-  const positions = (columns ? within.permute(spatial.map((_, dim) => spatial.length - 1 - dim)) : within).add(images);
-  const seen = views(padded(x, windows, -Infinity), windows);
-  const chosen = seen.argmax(0, { keepDim: true });
-  return [seen, views(padded(positions, windows, 0), windows)].map((all) => all.gather(0, chosen).squeeze(0));
+/** Positions within images as positions among all elements; storage_order 1 counts the last two dims column by column. */
+function amongAll(call: Call, indices: Tensor, [samples, channels, ...spatial]: readonly number[]): Tensor {
+  const first = firstOf(indices, [samples!, channels!], product(spatial));
+  if (call.number("storage_order", 0) === 0) return indices.add(first);
+  const [height, width] = spatial.slice(-2) as [number, number];
+  const inPlane = indices.remainder(height * width);
+  return indices.sub(inPlane).add(inPlane.remainder(width).mul(height)).add(inPlane.floorDivide(width)).add(first);
+}
+
+/** Where each image begins among all elements, in a shape that broadcasts. */
+function firstOf(like: Tensor, [samples, channels]: readonly [number, number], size: number): Tensor {
+  return arange(samples * channels, { device: like.device }).mul(size).reshape([samples, channels, ...like.shape.slice(2).map(() => 1)]);
 }
 
 const averagePool: Operator = (call) => {
@@ -79,7 +107,7 @@ const averagePool: Operator = (call) => {
   const countIncludePad = call.number("count_include_pad", 0) === 1;
   if (isPlain(windows)) {
     const options = { stride: each(windows, "stride"), padding: each(windows, "before"), countIncludePad };
-    return (averagePools[windows.length] ?? call.refuse("one to three spatial dims are needed"))(x, each(windows, "size"), options);
+    return (averagePools[windows.length] ?? call.refuse(ranks))(x, each(windows, "size"), options);
   }
   const sums = views(padded(x, windows, 0), windows).sum(0);
   if (countIncludePad) return sums.div(product(each(windows, "size")));
@@ -88,14 +116,15 @@ const averagePool: Operator = (call) => {
 
 /** Puts values back where a pooling found them; a larger output has them in its first corner. */
 const maxUnpool: Operator = async (call) => {
-  const [x, index] = [call.x(0), call.x(1)];
+  const x = call.x();
   const windows = windowsOf(call, x.shape.slice(2), call.ints("kernel_shape"));
-  const spatial = windows.map(({ stride, size, before, after }, dim) => (x.shape[dim + 2]! - 1) * stride + size - before - after);
-  const shape = [...x.shape.slice(0, 2), ...spatial];
-  const flat = zeros([product(shape)], { dtype: x.dtype, device: x.device });
-  const put = flat.scatter(0, { index: index.flatten(), src: x.flatten() }).reshape(shape);
-  const wanted = await call.numbers(2) ?? shape;
-  return put.pad(shape.map((size, dim) => wanted[dim]! - size).toReversed().flatMap((more) => [0, more]));
+  if (!isSymmetric(windows)) call.refuse("padding alike on both sides is needed");
+  const options = { stride: each(windows, "stride"), padding: each(windows, "before") };
+  const spatial = windows.map(({ stride, size, before }, dim) => (x.shape[dim + 2]! - 1) * stride + size - 2 * before);
+  const indices = call.x(1).sub(firstOf(x, x.shape.slice(0, 2) as [number, number], product(spatial)));
+  const put = (unpools[windows.length] ?? call.refuse(ranks))(x, each(windows, "size"), { indices, ...options });
+  const wanted = await call.numbers(2) ?? put.shape;
+  return put.pad(put.shape.map((size, dim) => wanted[dim]! - size).toReversed().flatMap((more) => [0, more]));
 };
 
 /** Over all spatial dims. */
