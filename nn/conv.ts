@@ -4,11 +4,16 @@
  * @module
  */
 import { ArgumentError } from "../tensor/errors.ts";
-import { conv1d, conv2d, conv3d, type PerDim, perDim } from "../tensor/functions.ts";
+import { conv1d, conv2d, conv3d, type ConvPadding, convSides, type PerDim, perDim } from "../tensor/functions.ts";
+import { tidy } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { defaultBias, defaultWeight } from "./init.ts";
 import { Module, parameter } from "./module.ts";
 import { blank, checkCounts, type LayerOptions } from "./options.ts";
+import { pad } from "./padding.ts";
+
+/** What padding around an image holds: zeros, or what pad's modes of these names put there. */
+export type PaddingMode = "zeros" | "reflect" | "replicate" | "circular";
 
 /** Options of {@link Conv1d}, {@link Conv2d} and {@link Conv3d}. */
 export interface ConvLayerOptions extends LayerOptions {
@@ -16,8 +21,10 @@ export interface ConvLayerOptions extends LayerOptions {
   readonly kernelSize: PerDim;
   /** Default 1. */
   readonly stride?: PerDim;
-  /** Zeros on both sides. Default 0. */
-  readonly padding?: PerDim;
+  /** What stands around an image. Default 0. */
+  readonly padding?: ConvPadding;
+  /** What padding holds; see pad. Default "zeros". */
+  readonly paddingMode?: PaddingMode;
   /** The distance between window elements. Default 1. */
   readonly dilation?: PerDim;
   /** The number of groups that channels are split into. Default 1. */
@@ -30,8 +37,8 @@ export interface ConvLayerOptions extends LayerOptions {
 export interface ConvGeometry {
   /** How far the window moves. */
   readonly stride: PerDim;
-  /** Zeros on both sides. */
-  readonly padding: PerDim;
+  /** Zeros around an image. */
+  readonly padding: ConvPadding;
   /** The distance between window elements. */
   readonly dilation: PerDim;
   /** The number of groups that channels are split into. */
@@ -46,13 +53,17 @@ export abstract class Conv extends Module {
   readonly bias: Tensor | null;
   /** How the window moves. */
   protected readonly geometry: ConvGeometry;
+  /** What padding holds. */
+  readonly paddingMode: PaddingMode;
+  /** How much stands there, from the last dim backwards. */
+  readonly #frame: readonly number[];
 
   /** Makes the layer of one to three dims, for channels in and out. */
   constructor(dims: number, channels: readonly [number, number], options: ConvLayerOptions) {
     super();
     const [inChannels, outChannels] = channels;
     const layer = `Conv${dims}d`;
-    const { stride = 1, padding = 0, dilation = 1, groups = 1 } = options;
+    const { stride = 1, padding = 0, dilation = 1, groups = 1, paddingMode = "zeros" } = options;
     checkCounts(layer, { inChannels, outChannels, groups });
     if (inChannels % groups !== 0 || outChannels % groups !== 0) {
       throw new ArgumentError(
@@ -63,7 +74,23 @@ export abstract class Conv extends Module {
     const shape = [outChannels, inChannels / groups, ...kernel];
     this.weight = parameter(defaultWeight(blank(shape, options), options));
     this.bias = options.bias === false ? null : parameter(defaultBias(blank([outChannels], options), shape, options));
-    this.geometry = { stride, padding, dilation, groups };
+    const { before, after } = convSides(padding, {
+      op: layer,
+      kernel,
+      stride: perDim(stride, dims, { op: layer, name: "stride", least: 1 }),
+      dilation: perDim(dilation, dims, { op: layer, name: "dilation", least: 1 }),
+    });
+    this.paddingMode = paddingMode;
+    this.#frame = before.flatMap((_, n) => [before[dims - 1 - n]!, after[dims - 1 - n]!]);
+    this.geometry = { stride, padding: paddingMode === "zeros" ? padding : 0, dilation, groups };
+  }
+
+  /** The convolution of an image with what stands around it. */
+  protected convolve(x: Tensor, convolution: typeof conv2d): Tensor {
+    const { weight, bias, geometry, paddingMode } = this;
+    const options = bias === null ? geometry : { ...geometry, bias };
+    if (paddingMode === "zeros") return convolution(x, weight, options);
+    return tidy(() => convolution(pad(x, this.#frame, { mode: paddingMode }), weight, options));
   }
 }
 
@@ -78,7 +105,7 @@ export class Conv1d extends Conv {
 
   /** [N, in, L] → [N, out, L']. */
   override forward(x: Tensor): Tensor {
-    return conv1d(x, this.weight, this.bias === null ? this.geometry : { ...this.geometry, bias: this.bias });
+    return this.convolve(x, conv1d);
   }
 }
 
@@ -103,7 +130,7 @@ export class Conv2d extends Conv {
 
   /** [N, in, H, W] → [N, out, H', W']. */
   override forward(x: Tensor): Tensor {
-    return conv2d(x, this.weight, this.bias === null ? this.geometry : { ...this.geometry, bias: this.bias });
+    return this.convolve(x, conv2d);
   }
 }
 
@@ -128,6 +155,6 @@ export class Conv3d extends Conv {
 
   /** [N, in, D, H, W] → [N, out, D', H', W']. */
   override forward(x: Tensor): Tensor {
-    return conv3d(x, this.weight, this.bias === null ? this.geometry : { ...this.geometry, bias: this.bias });
+    return this.convolve(x, conv3d);
   }
 }

@@ -12,7 +12,9 @@ import { Module, parameter } from "./module.ts";
 import { blank, checkCounts } from "./options.ts";
 
 /** Options of {@link ConvTranspose1d}, {@link ConvTranspose2d} and {@link ConvTranspose3d}. */
-export interface ConvTransposeLayerOptions extends ConvLayerOptions {
+export interface ConvTransposeLayerOptions extends Omit<ConvLayerOptions, "padding" | "paddingMode"> {
+  /** What is cut off both sides of the output. Default 0. */
+  readonly padding?: PerDim;
   /** Added to one side of the output, below the stride. Default 0. */
   readonly outputPadding?: PerDim;
 }
@@ -24,7 +26,7 @@ export abstract class ConvTranspose extends Module {
   /** [out], or null. */
   readonly bias: Tensor | null;
   /** How the window moves. */
-  protected readonly geometry: ConvGeometry & { readonly outputPadding: PerDim };
+  protected readonly geometry: Omit<ConvGeometry, "padding"> & Record<"padding" | "outputPadding", PerDim>;
 
   /** Makes the layer of one to three dims, for channels in and out. */
   constructor(dims: number, channels: readonly [number, number], options: ConvTransposeLayerOptions) {

@@ -32,7 +32,7 @@ export {
   scaledDotProductAttention,
 } from "./attention.ts";
 export { Flatten, Identity, ModuleDict, ModuleList, Sequential } from "./container.ts";
-export { Conv, Conv1d, Conv2d, Conv3d, type ConvGeometry, type ConvLayerOptions } from "./conv.ts";
+export { Conv, Conv1d, Conv2d, Conv3d, type ConvGeometry, type ConvLayerOptions, type PaddingMode } from "./conv.ts";
 export { ConvTranspose, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, type ConvTransposeLayerOptions } from "./conv_transpose.ts";
 export { Bilinear, type BilinearOptions, CosineSimilarity, PairwiseDistance, type PairwiseDistanceLayerOptions } from "./distance.ts";
 export { ChannelDropout, Dropout, dropout, Dropout1d, Dropout2d, Dropout3d, type DropoutOptions } from "./dropout.ts";

@@ -51,14 +51,20 @@ export function linear(x: Tensor, weight: Tensor, { bias }: { readonly bias?: Te
 /** One number for every spatial dim, or one each. */
 export type PerDim = number | readonly number[];
 
+/**
+ * What stands around an image: one number for every spatial dim or one each, on both sides; "valid" for nothing; "same" for what keeps the
+ * image's size at stride 1, the odd one behind.
+ */
+export type ConvPadding = PerDim | "valid" | "same";
+
 /** The geometry of {@link conv1d}, {@link conv2d} and {@link conv3d}, in elements. */
 export interface ConvOptions {
   /** [O], added to every output position. */
   readonly bias?: Tensor;
   /** Default 1. */
   readonly stride?: PerDim;
-  /** Zeros on both sides. Default 0. */
-  readonly padding?: PerDim;
+  /** Zeros around the image. Default 0. */
+  readonly padding?: ConvPadding;
   /** The distance between kernel elements. Default 1. */
   readonly dilation?: PerDim;
   /** The number of groups that channels are split into. Default 1. */
@@ -120,14 +126,32 @@ function conv(x: Tensor, weight: Tensor, options: ConvOptions, dims: number): Te
     });
   }
   if (!Number.isInteger(groups) || groups < 1) throw new ArgumentError(`Cannot ${op}: positive whole groups are needed, got ${groups}`);
-  const attributes = {
-    stride: perDim(options.stride ?? 1, dims, { op, name: "stride", least: 1 }),
-    padding: perDim(options.padding ?? 0, dims, { op, name: "padding", least: 0 }),
-    dilation: perDim(options.dilation ?? 1, dims, { op, name: "dilation", least: 1 }),
-    groups,
+  const stride = perDim(options.stride ?? 1, dims, { op, name: "stride", least: 1 });
+  const dilation = perDim(options.dilation ?? 1, dims, { op, name: "dilation", least: 1 });
+  const { before, after } = convSides(options.padding ?? 0, { op, kernel: weight.shape.slice(2), stride, dilation });
+  const run = (image: Tensor): Tensor => {
+    const inputs = bias === undefined ? [image, weight] : [image, weight, bias];
+    const attributes = { stride, padding: before, dilation, groups };
+    return dims === 3 ? convDepth(inputs, attributes) : apply(ops.conv, inputs, attributes)[0]!;
   };
-  const inputs = bias === undefined ? [x, weight] : [x, weight, bias];
-  return dims === 3 ? convDepth(inputs, attributes) : apply(ops.conv, inputs, attributes)[0]!;
+  const further = after.map((n, dim) => n - before[dim]!);
+  return further.every((n) => n === 0) ? run(x) : tidy(() => run(x.pad(further.toReversed().flatMap((n) => [0, n]))));
+}
+
+/** Internal: how much stands before and after an image in each spatial dim. */
+export function convSides(
+  padding: ConvPadding,
+  { op, kernel, stride, dilation }: { readonly op: string } & Record<"kernel" | "stride" | "dilation", readonly number[]>,
+): { readonly before: readonly number[]; readonly after: readonly number[] } {
+  if (padding !== "same") {
+    const both = perDim(padding === "valid" ? 0 : padding, kernel.length, { op, name: "padding", least: 0 });
+    return { before: both, after: both };
+  }
+  if (stride.some((step) => step !== 1)) {
+    throw new ArgumentError(`Cannot ${op}: a stride of 1 is needed with padding "same", got [${stride.join(", ")}]`);
+  }
+  const whole = kernel.map((size, dim) => dilation[dim]! * (size - 1));
+  return { before: whole.map((n) => Math.floor(n / 2)), after: whole.map((n) => Math.ceil(n / 2)) };
 }
 
 /** Inputs x, weight and perhaps a bias of three spatial dims: the images of one window over the depth are channels of one image. */
@@ -156,7 +180,9 @@ function overPlane({ stride, padding, dilation, groups }: ops.ConvAttributes): o
 }
 
 /** The geometry of {@link convTranspose1d}, {@link convTranspose2d} and {@link convTranspose3d}, in elements. */
-export interface ConvTransposeOptions extends ConvOptions {
+export interface ConvTransposeOptions extends Omit<ConvOptions, "padding"> {
+  /** What is cut off both sides of the output, as the convolution would have padded. Default 0. */
+  readonly padding?: PerDim;
   /** Added to one side of the output, below the stride or dilation: which of the sizes that the convolution maps to the input's is meant. Default 0. */
   readonly outputPadding?: PerDim;
 }

@@ -58,6 +58,7 @@ export {
   conv2d,
   conv3d,
   type ConvOptions,
+  type ConvPadding,
   convTranspose1d,
   convTranspose2d,
   convTranspose3d,

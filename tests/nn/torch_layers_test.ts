@@ -232,6 +232,13 @@ function bagOf(options: nn.EmbeddingBagOptions): Made {
 }
 
 const options: Readonly<Record<string, () => Made>> = {
+  ...Object.fromEntries((["zeros", "reflect", "replicate", "circular"] as const).flatMap((paddingMode) => [
+    [`Conv1d same ${paddingMode}`, () => plain(new nn.Conv1d(4, 2, { ...double, kernelSize: 4, padding: "same", paddingMode }))],
+    [`Conv2d ${paddingMode}`, () => plain(new nn.Conv2d(4, 2, { ...double, kernelSize: 3, padding: [1, 2], stride: 2, paddingMode }))],
+  ])),
+  "Conv3d same circular": () =>
+    plain(new nn.Conv3d(4, 2, { ...double, kernelSize: [2, 1, 3], padding: "same", paddingMode: "circular", bias: false })),
+  "Conv2d valid": () => plain(new nn.Conv2d(4, 2, { ...double, kernelSize: 3, padding: "valid" })),
   BatchNorm1d: () => plain(new nn.BatchNorm1d(4, { ...double, momentum: 0.3 })),
   "BatchNorm2d eval": () => plain(new nn.BatchNorm2d(4, double)),
   "BatchNorm2d plain": () => plain(new nn.BatchNorm2d(4, { ...double, affine: false })),

@@ -20,7 +20,6 @@ export const unsupported: Readonly<Record<string, string>> = {
   "* an error of a composed call": "a composition of ours need not refuse what PyTorch's own function does",
   "* p from 0 down": "norms have a positive order or -Infinity",
   "* result int64": "whole numbers have 32 bits, and these have more",
-  "* padding that is no list of numbers": 'padding is in elements; "same" and "valid" are not names of ours',
   "* include_self": "scatter always combines with what is there",
   "* divisor_override": "the divisor is the window's",
   "* start that is no number": "a position is a number, never a tensor",

@@ -137,6 +137,8 @@ export const pairSamples: Samples<OpsOf<typeof pairs>> = {
 export const functionSamples: Samples<TensorFunctionsOf<typeof functions> | TensorFunctionsOf<typeof pooling>> = {
   linear: linears,
   conv1d: [
+    { inputs: [real([1, 2, 5]), real([2, 2, 4], { seed: 1 })], run: (x, weight) => conv1d(x, weight!, { padding: "same", dilation: 3 }) },
+    { inputs: [real([1, 2, 5]), real([2, 2, 4], { seed: 1 })], run: (x, weight) => conv1d(x, weight!, { padding: "valid" }) },
     { inputs: [real([2, 2, 5]), real([3, 2, 3], { seed: 1 })], run: (x, weight) => conv1d(x, weight!, { padding: 1 }) },
     {
       inputs: [real([1, 4, 6]), real([2, 2, 2], { seed: 1 }), real([2], { seed: 2 })],

@@ -25,6 +25,7 @@ import {
   cdist,
   conv1d,
   conv2d,
+  type ConvPadding,
   convTranspose1d,
   convTranspose2d,
   cosineSimilarity,
@@ -115,7 +116,10 @@ function batched(x: Tensor, rank: number, run: (batch: Tensor) => Tensor): Tenso
 
 function conv(dims: 1 | 2) {
   return row("input weight bias stride padding dilation groups", (a) => {
-    const [x, weight, options] = [a.tensor("input"), a.tensor("weight"), geometry(a)];
+    const [x, weight] = [a.tensor("input"), a.tensor("weight")];
+    const named = a.has("padding") ? a.raw("padding") : 0;
+    const padding: ConvPadding = named === "same" || named === "valid" ? named : perDimOf(a, "padding", 0);
+    const options = { ...geometry(a), padding };
     return batched(x, dims + 2, (batch) => dims === 1 ? conv1d(batch, weight, options) : conv2d(batch, weight, options));
   });
 }
@@ -123,7 +127,7 @@ function conv(dims: 1 | 2) {
 function convTransposed(dims: 1 | 2) {
   return row("input weight bias stride padding output_padding groups dilation", (a) => {
     const [x, weight] = [a.tensor("input"), a.tensor("weight")];
-    const options = { ...geometry(a), outputPadding: perDimOf(a, "output_padding", 0) };
+    const options = { ...geometry(a), padding: perDimOf(a, "padding", 0), outputPadding: perDimOf(a, "output_padding", 0) };
     return batched(x, dims + 2, (batch) => dims === 1 ? convTranspose1d(batch, weight, options) : convTranspose2d(batch, weight, options));
   });
 }
@@ -133,7 +137,6 @@ function geometry(a: Arguments) {
   return {
     ...(bias && { bias }),
     stride: perDimOf(a, "stride", 1),
-    padding: perDimOf(a, "padding", 0),
     dilation: perDimOf(a, "dilation", 1),
     groups: a.number("groups", 1),
   };
