@@ -16,6 +16,8 @@ export interface GpuOptions {
   readonly memoryBudget?: number;
   /** Read without Deno's wait of 10 ms where a probe finds that it works: it leans on Deno's internals. Off unless told. */
   readonly fastRead?: boolean;
+  /** Whether kernels are written for a graphics processor or for software on the CPU; after the adapter unless told, which tests do. */
+  readonly kernelsFor?: "hardware" | "software";
 }
 
 /** What {@link probeAdapter} found. */
@@ -75,7 +77,7 @@ const noAdapterReason = "no graphics driver answered (is one installed, and does
  * ```
  */
 export async function createGpuBackend(options: GpuOptions = {}): Promise<GpuBackend> {
-  const { powerPreference = "high-performance", memoryBudget, fastRead = false } = options;
+  const { powerPreference = "high-performance", memoryBudget, fastRead = false, kernelsFor } = options;
   if (memoryBudget !== undefined && !(memoryBudget > 0)) {
     throw new ArgumentError(`Cannot create a webgpu device: a memory budget above 0 bytes is needed, got ${memoryBudget}`);
   }
@@ -92,9 +94,9 @@ export async function createGpuBackend(options: GpuOptions = {}): Promise<GpuBac
   const { vendor, architecture, device: model } = adapter.info;
   const backend = new GpuBackend(device, {
     description,
-    software: adapter.info.isFallbackAdapter,
+    software: kernelsFor === undefined ? adapter.info.isFallbackAdapter : kernelsFor === "software",
     adapter: [vendor, architecture, model, adapter.info.description].join("/"),
-    openTwin: () => createGpuBackend({ powerPreference }),
+    openTwin: () => createGpuBackend({ powerPreference, ...(kernelsFor === undefined ? {} : { kernelsFor }) }),
     ...(memoryBudget === undefined ? {} : { memoryBudget }),
   });
   try {
