@@ -4,6 +4,7 @@
  * @module
  */
 import { ArgumentError, DTypeError, formatShapes, ShapeError } from "../tensor/errors.ts";
+import { customFunction } from "../autograd/custom.ts";
 import { type Tensor, tidy } from "../tensor/mod.ts";
 import { reduceLoss, type Reduction } from "./reduction.ts";
 import type { ReductionOptions } from "./regression.ts";
@@ -30,15 +31,22 @@ const leastLog = -100;
 export function bceLoss(probabilities: Tensor, targets: Tensor, options: ReductionOptions & { readonly weight?: Tensor } = {}): Tensor {
   const { reduction = "mean", weight } = options;
   checkShapes("bceLoss", probabilities, targets);
+  // The gradient is not that of the held logarithms, but steep where a certainty was wrong: (x - t) / (x (1 - x)), divided by 1e-12 at least.
+  const losses = customFunction({
+    name: "bceLoss",
+    forward: (x, t) => t.sub(1).mul(heldLog(x.neg().add(1))).sub(t.mul(heldLog(x))),
+    vjp: ({ dys: [dy], inputs: [x, t] }) => [
+      dy!.mul(x!.sub(t!)).div(x!.neg().add(1).mul(x!).clamp({ min: 1e-12 })),
+      targets.requiresGrad ? dy!.mul(heldLog(x!.neg().add(1)).sub(heldLog(x!))) : null,
+    ],
+  });
   return tidy(() => {
-    const hit = heldLog(probabilities).mul(targets);
-    const miss = heldLog(probabilities.neg().add(1)).mul(targets.neg().add(1));
-    const losses = hit.add(miss).neg();
-    return reduceLoss(weight === undefined ? losses : losses.mul(weight), reduction, "bceLoss");
+    const [each] = losses(probabilities, targets);
+    return reduceLoss(weight === undefined ? each! : each!.mul(weight), reduction, "bceLoss");
   });
 }
 
-/** log x, -100 (with no gradient) where it would be less. */
+/** log x, -100 where it would be less. */
 function heldLog(x: Tensor): Tensor {
   const gone = x.le(Math.exp(leastLog));
   return x.maskedFill(gone, 1).log().maskedFill(gone, leastLog);

@@ -7,7 +7,7 @@ import { ArgumentError, formatShapes, ShapeError } from "../tensor/errors.ts";
 import { type Tensor, tidy } from "../tensor/mod.ts";
 import { checkShapes } from "./divergence.ts";
 import { reduceLoss } from "./reduction.ts";
-import type { ReductionOptions } from "./regression.ts";
+import { heldSquare, type ReductionOptions } from "./regression.ts";
 
 /** |x - y|. */
 export function l1Loss(input: Tensor, target: Tensor, { reduction = "mean" }: ReductionOptions = {}): Tensor {
@@ -23,11 +23,13 @@ export function huberLoss(input: Tensor, target: Tensor, options: ReductionOptio
   const { reduction = "mean", delta = 1 } = options;
   if (!(delta > 0)) throw new ArgumentError(`Cannot huberLoss: a delta above 0 is needed, got ${delta}`);
   return tidy(() => {
-    const difference = input.sub(target);
-    const size = difference.abs();
-    const losses = size.le(delta).where(difference.square().mul(0.5), size.sub(delta / 2).mul(delta));
-    return reduceLoss(losses, reduction, "huberLoss");
+    return reduceLoss(heldSquare(input.sub(target), delta), reduction, "huberLoss");
   });
+}
+
+/** max(0, x) with the slope 1 at 0 and 0 at NaN, as PyTorch's margin losses have it. */
+function fromZero(x: Tensor): Tensor {
+  return x.clamp({ min: 0 });
 }
 
 /** Options of losses with a margin. */
@@ -39,7 +41,7 @@ export interface MarginOptions extends ReductionOptions {
 /** x where the target is 1, max(0, margin - x) where it is -1 (and, as in PyTorch, their sum where it is neither), broadcast; margin default 1. */
 export function hingeEmbeddingLoss(input: Tensor, targets: Tensor, { reduction = "mean", margin = 1 }: MarginOptions = {}): Tensor {
   return tidy(() => {
-    const losses = targets.eq(-1).where(0, input).add(targets.eq(1).where(0, input.neg().add(margin).relu()));
+    const losses = targets.eq(-1).where(0, input).add(targets.eq(1).where(0, fromZero(input.neg().add(margin))));
     return reduceLoss(losses, reduction, "hingeEmbeddingLoss");
   });
 }
@@ -87,7 +89,7 @@ export interface PairTargetOptions extends MarginOptions {
 
 /** max(0, -t (a - b) + margin): a should be greater where t is 1, b where it is -1; margin default 0. */
 export function marginRankingLoss(a: Tensor, b: Tensor, { reduction = "mean", margin = 0, target }: PairTargetOptions): Tensor {
-  return tidy(() => reduceLoss(a.sub(b).mul(target.neg()).add(margin).relu(), reduction, "marginRankingLoss"));
+  return tidy(() => reduceLoss(fromZero(a.sub(b).mul(target.neg()).add(margin)), reduction, "marginRankingLoss"));
 }
 
 /** 1 - cos(a, b) for rows with target 1, max(0, cos(a, b) - margin) for those with -1; margin default 0. */
@@ -96,7 +98,7 @@ export function cosineEmbeddingLoss(a: Tensor, b: Tensor, { reduction = "mean", 
   return tidy(() => {
     const lengths = a.square().sum(-1).add(1e-12).mul(b.square().sum(-1).add(1e-12)).sqrt();
     const cosine = a.mul(b).sum(-1).div(lengths);
-    return reduceLoss(target.eq(1).where(cosine.neg().add(1), cosine.sub(margin).relu()), reduction, "cosineEmbeddingLoss");
+    return reduceLoss(target.eq(1).where(cosine.neg().add(1), fromZero(cosine.sub(margin))), reduction, "cosineEmbeddingLoss");
   });
 }
 
@@ -131,6 +133,6 @@ export function tripletMarginLoss(anchor: Tensor, positive: Tensor, options: Tri
     const near = distance(anchor, positive);
     const direct = distance(anchor, negative);
     const far = swap ? direct.minimum(distance(positive, negative)) : direct;
-    return reduceLoss(near.sub(far).add(margin).relu(), reduction, "tripletMarginLoss");
+    return reduceLoss(fromZero(near.sub(far).add(margin)), reduction, "tripletMarginLoss");
   });
 }

@@ -57,10 +57,18 @@ export function smoothL1Loss(input: Tensor, target: Tensor, options: ReductionOp
   if (!(beta >= 0)) throw new ArgumentError(`Cannot smoothL1Loss: a beta from 0 is needed, got ${beta}`);
   return tidy(() => {
     const difference = input.sub(target);
-    const size = difference.abs();
-    if (beta === 0) return reduceLoss(size, reduction, "smoothL1Loss");
-    return reduceLoss(size.lt(beta).where(difference.square().div(2 * beta), size.sub(beta / 2)), reduction, "smoothL1Loss");
+    if (beta === 0) return reduceLoss(difference.abs(), reduction, "smoothL1Loss");
+    return reduceLoss(heldSquare(difference, beta).div(beta), reduction, "smoothL1Loss");
   });
+}
+
+/**
+ * Internal: d²/2 up to |d| = bound, and on along the tangent: c (d - c / 2) with c, d held within the bound. Its slope is c, of infinite
+ * differences too.
+ */
+export function heldSquare(difference: Tensor, bound: number): Tensor {
+  const held = difference.clamp({ min: -bound, max: bound });
+  return held.mul(difference.sub(held.mul(0.5)));
 }
 
 /** Options of {@link bceWithLogits}. */
@@ -93,9 +101,9 @@ export interface BceWithLogitsOptions extends ReductionOptions {
 export function bceWithLogits(logits: Tensor, targets: Tensor, options: BceWithLogitsOptions = {}): Tensor {
   const { reduction = "mean", weight, posWeight } = options;
   return tidy(() => {
-    const losses = posWeight === undefined
-      ? logits.neg().logSigmoid().neg().sub(logits.mul(targets))
-      : logits.mul(targets.neg().add(1)).sub(logits.logSigmoid().mul(targets.mul(posWeight.sub(1)).add(1)));
+    // Two summands of one sign: nothing cancels, however large the logits.
+    const positives = posWeight === undefined ? targets : targets.mul(posWeight);
+    const losses = logits.neg().logSigmoid().mul(targets.sub(1)).sub(logits.logSigmoid().mul(positives));
     return reduceLoss(weight === undefined ? losses : losses.mul(weight), reduction, "bceWithLogits");
   });
 }

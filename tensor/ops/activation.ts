@@ -34,7 +34,7 @@ export const selu: Activation = unary("selu", {
 /** Attributes: the lower and the upper bound. Unlike `clamp` it has no slope at the bounds. */
 export const hardtanh: Activation = unary("hardtanh", {
   expr: (x, low, high) => apply("where", apply("lt", x, low!), low!, apply("where", apply("gt", x, high!), high!, x)),
-  vjp: ({ dy, x, attributes: [low, high] }) => [dy.mul(x(0).gt(low!).logicalAnd(x(0).lt(high!)))],
+  vjp: ({ dy, x, attributes: [low, high] }) => [x(0).gt(low!).logicalAnd(x(0).lt(high!)).where(dy, 0)],
   saves: "input",
   type: "same",
   refuses: ["bool"],
@@ -48,7 +48,7 @@ function sixth(x: Value): Value {
 
 export const hardsigmoid: Activation = unary("hardsigmoid", {
   expr: sixth,
-  vjp: ({ dy, x }) => [dy.mul(x(0).gt(-3).logicalAnd(x(0).lt(3))).div(6)],
+  vjp: ({ dy, x }) => [x(0).gt(-3).logicalAnd(x(0).lt(3)).where(dy.div(6), 0)],
   saves: "input",
 });
 
@@ -102,13 +102,13 @@ export const softshrink: Activation = unary("softshrink", {
     const below = apply("where", apply("lt", x, apply("neg", width!)), apply("add", x, width!), apply("mul", x, 0));
     return apply("where", apply("gt", x, width!), apply("sub", x, width!), below);
   },
-  vjp: ({ dy, x, attributes: [width] }) => [dy.mul(x(0).abs().gt(width!))],
+  vjp: ({ dy, x, attributes: [width] }) => [x(0).abs().gt(width!).where(dy, 0)],
   saves: "input",
 });
 
 /** Attribute: the half-width of what becomes 0. */
 export const hardshrink: Activation = unary("hardshrink", {
   expr: (x, width) => apply("where", apply("le", apply("abs", x), width!), 0, x),
-  vjp: ({ dy, x, attributes: [width] }) => [dy.mul(x(0).abs().gt(width!))],
+  vjp: ({ dy, x, attributes: [width] }) => [x(0).abs().gt(width!).where(dy, 0)],
   saves: "input",
 });

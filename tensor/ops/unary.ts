@@ -230,7 +230,7 @@ export const clamp = unary("clamp", {
     const raised = apply("where", apply("lt", x, low!), low!, x);
     return apply("where", apply("gt", raised, high!), high!, raised);
   },
-  vjp: ({ dy, x, attributes: [low, high] }) => [dy.mul(x(0).ge(low!).logicalAnd(x(0).le(high!)))],
+  vjp: ({ dy, x, attributes: [low, high] }) => [x(0).ge(low!).logicalAnd(x(0).le(high!)).where(dy, 0)],
   saves: "input",
   type: "same",
   refuses: noBool,

@@ -210,6 +210,54 @@ export const deviations: readonly Deviation[] = [
     where: ({ inputs, got }) => got === 0 && inputs.some(Number.isNaN),
     reason: "a row's quantile that is NaN has no slope; PyTorch gives the gradient to the first NaN",
   },
+  {
+    names: ["bceWithLogits"],
+    part: "output",
+    where: ({ inputs: [x], got }) => x === -Infinity || (Math.fround(x!) === -Infinity && got === Infinity),
+    reason: "an impossible logit of a possible class costs infinitely much; PyTorch subtracts two infinities and gets NaN",
+  },
+  {
+    names: ["smoothL1Loss", "huberLoss", "layerNorm"],
+    part: "output",
+    where: zeros,
+    reason: "the sign of 0 as a product or quotient of -0 has it; PyTorch's formula adds 0",
+  },
+  {
+    names: ["layerNorm"],
+    part: "output",
+    where: ({ got, wanted }) => got === 0 && Math.abs(wanted) < 1e-30,
+    reason: "an element equal to its row's mean is 0 from it; PyTorch rounds twice",
+  },
+  {
+    names: ["layerNorm"],
+    part: "gradient",
+    where: ({ got, wanted }) => Math.abs(got - wanted) < 1e-6,
+    reason: "the gradient of a row with one other element is the rounding error of terms that cancel, here and there",
+  },
+  {
+    names: ["glu"],
+    part: "gradient",
+    where: ({ inputs, wanted }) => inputs.some((x) => x > 1e38) && wanted === 0,
+    reason: "the gradient times 3e38 overflows before the sigmoid's slope, 0, meets it; PyTorch multiplies in another order",
+  },
+  {
+    names: ["cdist 1"],
+    part: "gradient",
+    where: ({ wanted }) => Number.isNaN(wanted),
+    reason: "the slope of |x| is 0 at NaN, as that of abs is in PyTorch too",
+  },
+  {
+    names: ["bceLoss"],
+    part: "gradient",
+    where: ({ got, wanted }) => Math.abs(wanted) > Math.abs(got) && Math.abs(got) >= 100,
+    reason: "of targets: with logarithms from -100, as the value has them; PyTorch's gradient alone does not hold them",
+  },
+  {
+    names: ["klDivLoss"],
+    part: "gradient",
+    where: ({ inputs: [, t], wanted }) => t === 0 && Number.isNaN(wanted),
+    reason: "of targets: t log t has no slope at 0 here, which leaves that of -t x; PyTorch divides 0 by 0",
+  },
 ];
 
 /** On WebGPU alone. Numbers below the normal ones, which an adapter may flush to 0, are left out by the comparison itself. */

@@ -4,18 +4,50 @@
  * @module
  */
 import {
+  bceLoss,
+  bceWithLogits,
+  cosineEmbeddingLoss,
+  crossEntropy,
+  gaussianNllLoss,
+  hingeEmbeddingLoss,
+  huberLoss,
+  klDivLoss,
+  l1Loss,
+  marginRankingLoss,
+  mseLoss,
+  nllLoss,
+  poissonNllLoss,
+  smoothL1Loss,
+  tripletMarginLoss,
+} from "../../losses/mod.ts";
+import { batchNorm, groupNorm, layerNorm } from "../../nn/mod.ts";
+import {
+  adaptiveAvgPool2d,
+  adaptiveMaxPool2d,
+  avgPool2d,
+  cdist,
   celu,
+  conv2d,
+  convTranspose2d,
+  cosineSimilarity,
+  glu,
   hardshrink,
   hardsigmoid,
   hardswish,
   hardtanh,
+  linear,
+  maxPool2d,
   mish,
+  pairwiseDistance,
+  prelu,
   relu6,
   selu,
+  softmin,
   softshrink,
   softsign,
   tanhshrink,
   type Tensor,
+  tensor,
   threshold,
   unitVectors,
 } from "../../tensor/mod.ts";
@@ -184,14 +216,88 @@ const rows: Readonly<Record<string, Call>> = {
   "logsumexp of all": (x) => x.logsumexp(),
 };
 
+const none = { reduction: "none" } as const;
+
+function classes(x: Tensor): Tensor {
+  return tensor(Int32Array.from({ length: x.shape[0]! }, (_, row) => row % 4), { device: x.device });
+}
+
+const losses: Readonly<Record<"points" | "pairs" | "rows", Readonly<Record<string, Call>>>> = {
+  points: {
+    bceWithLogits: (x) => bceWithLogits(x, x.newFull(x.shape, 0.25), none),
+    poissonNllLoss: (x) => poissonNllLoss(x, x.newFull(x.shape, 2), none),
+    prelu: (x) => prelu(x, x.newFull([1], 0.25)),
+  },
+  pairs: {
+    mseLoss: (a, b) => mseLoss(a, b, none),
+    l1Loss: (a, b) => l1Loss(a, b, none),
+    smoothL1Loss: (a, b) => smoothL1Loss(a, b, none),
+    huberLoss: (a, b) => huberLoss(a, b, none),
+    hingeEmbeddingLoss: (a) => hingeEmbeddingLoss(a, a.newFull(a.shape, -1), none),
+    marginRankingLoss: (a, b) => marginRankingLoss(a, b, { ...none, target: a.onesLike() }),
+  },
+  rows: {
+    softmin: (x) => softmin(x, -1),
+    layerNorm: (x) => layerNorm(x, { normalizedShape: [4] }),
+    glu: (x) => glu(x),
+    crossEntropy: (x) => crossEntropy(x, classes(x), none),
+    "crossEntropy smoothed": (x) => crossEntropy(x, classes(x), { ...none, labelSmoothing: 0.1 }),
+    nllLoss: (x) => nllLoss(x, classes(x), none),
+    "nllLoss of nothing": (x) => nllLoss(x, classes(x).mul(0).sub(100)),
+  },
+};
+
+const layers: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
+  matrices: {
+    matmul: (a, b) => a.matmul(b),
+    linear: (x, w) => linear(x, w, { bias: x.newZeros([3]) }),
+    cdist: (a, b) => cdist(a, b),
+    "cdist 1": (a, b) => cdist(a, b, { p: 1 }),
+  },
+  images: {
+    conv2d: (x, w) => conv2d(x, w),
+    "conv2d padded": (x, w) => conv2d(x, w, { padding: 1 }),
+    "conv2d strided": (x, w) => conv2d(x, w, { stride: 2, padding: 1 }),
+    convTranspose2d: (x, w) => convTranspose2d(x, w, { stride: 2 }),
+    maxPool2d: (x) => maxPool2d(x, 2),
+    "maxPool2d padded": (x) => maxPool2d(x, 3, { stride: 2, padding: 1 }),
+    avgPool2d: (x) => avgPool2d(x, 2),
+    "avgPool2d padded": (x) => avgPool2d(x, 3, { stride: 2, padding: 1, countIncludePad: false }),
+    adaptiveMaxPool2d: (x) => adaptiveMaxPool2d(x, [2, 3]),
+    adaptiveAvgPool2d: (x) => adaptiveAvgPool2d(x, [2, 3]),
+  },
+  vectors: {
+    cosineSimilarity: (a, b) => cosineSimilarity(a, b),
+    pairwiseDistance: (a, b) => pairwiseDistance(a, b),
+    cdist: (a, b) => cdist(a, b),
+    cosineEmbeddingLoss: (a, b) => {
+      const target = tensor([1, -1, 1, -1, 1, -1], { device: a.device });
+      return cosineEmbeddingLoss(a, b, { ...none, target });
+    },
+    tripletMarginLoss: (a, b) => tripletMarginLoss(a, b, { ...none, negative: a.roll(1, 0) }),
+  },
+  chances: { bceLoss: (p, t) => bceLoss(p, t, none) },
+  logarithms: {
+    klDivLoss: (x, t) => klDivLoss(x, t, none),
+    "klDivLoss of logs": (x, t) => klDivLoss(x, t.log(), { ...none, logTarget: true }),
+    gaussianNllLoss: (x, t) => gaussianNllLoss(x, x.onesLike(), { ...none, variance: t }),
+  },
+  channels: {
+    batchNorm: (x) => batchNorm(x, { training: true }),
+    groupNorm: (x) => groupNorm(x, { groups: 2 }),
+    instanceNorm: (x) => groupNorm(x, { groups: 2 }),
+  },
+};
+
 /** The call of each case by its group and name. */
 export const calls: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
-  points,
-  pairs,
-  rows,
+  points: { ...points, ...losses.points },
+  pairs: { ...pairs, ...losses.pairs },
+  rows: { ...rows, ...losses.rows },
   singles: rows,
   twos: rows,
   none: rows,
+  ...layers,
 };
 
 function both({ values, indices }: { readonly values: Tensor; readonly indices: Tensor }): Tensor[] {

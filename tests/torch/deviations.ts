@@ -35,8 +35,6 @@ const deviations: readonly Deviation[] = [
   { operator: "nn.functional.softshrink", kind: "forward", positions: [13, 14, 28, 29], reason: lost },
   { operator: "nn.functional.hardtanh", kind: "forward", positions: [0, 16], reason: crossed },
   { operator: "nn.functional.hardtanh", kind: "gradient", positions: [0, 16], reason: crossed },
-  { operator: "nn.functional.margin_ranking_loss", kind: "gradient", positions: [24, 27, 30], reason: nan },
-  { operator: "nn.functional.hinge_embedding_loss", kind: "gradient", positions: [10, 16], reason: nan },
   {
     operator: "nn.functional.softsign",
     kind: "gradient",
