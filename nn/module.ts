@@ -4,6 +4,7 @@
  * @module
  */
 import { noGrad } from "../autograd/tape.ts";
+import { currentRecorder } from "../tensor/capture.ts";
 import { ArgumentError, DeviceError, DisposedError, formatShapes, ShapeError } from "../tensor/errors.ts";
 import { type DeviceName, getDevice } from "../tensor/device.ts";
 import { keep } from "../tensor/scope.ts";
@@ -84,8 +85,17 @@ type Member = Found<"module", Module> | Found<"parameter" | "buffer", Tensor>;
  * ```
  */
 export abstract class Module implements Disposable {
+  #training = true;
+
   /** Whether layers that differ between training and evaluation (dropout, batch norm) are training. */
-  training = true;
+  get training(): boolean {
+    currentRecorder()?.observed(this, "training", this.#training);
+    return this.#training;
+  }
+
+  set training(training: boolean) {
+    this.#training = training;
+  }
 
   /** Computes the module's result. */
   abstract forward(...inputs: never[]): unknown;

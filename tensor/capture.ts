@@ -24,8 +24,8 @@ export interface Recorder {
   wrote(device: Device, storage: Storage, byteOffset: number, data: ArrayBufferView): void;
   /** A kernel is to be run. */
   ran(device: Device, kernel: Kernel, inputs: readonly View[], outputs: readonly View[], scalars: Scalars): void;
-  /** The step looks at a gradient. */
-  gradientRead(leaf: Tensor, gradient: Tensor | null): void;
+  /** The step looks at a property that may have another value at its next call; what it does may hang on that. */
+  observed(subject: object, property: string, value: unknown): void;
   /** A leaf's gradient is about to be replaced. */
   adopted(leaf: Tensor): void;
   /** Something is to be done on the host. */

@@ -6,9 +6,8 @@
 import { isGradEnabled, noGrad } from "../autograd/tape.ts";
 import { withRecorder } from "./capture.ts";
 import { describeEntries, Program } from "./compile/program.ts";
-import { Recording, storageOf } from "./compile/record.ts";
+import { type Observation, Recording, stillHolds } from "./compile/record.ts";
 import { ArgumentError, CaptureError, DisposedError } from "./errors.ts";
-import type { Storage } from "./kernel.ts";
 import { keep, Scope, tidy } from "./scope.ts";
 import { Tensor } from "./tensor.ts";
 
@@ -44,8 +43,8 @@ export interface CompiledStep<Args extends readonly Tensor[], Result extends Ste
 /** One captured signature. */
 interface Captured<Result> {
   readonly signature: string;
-  /** The gradients that the step found, and where they lay: with others it may do something else. */
-  readonly expected: ReadonlyMap<Tensor, Storage | null>;
+  /** What the step found on the host (gradients to add to, modules in training): with other values it may do something else. */
+  readonly found: readonly Observation[];
   readonly program: Program;
   /** What the step was captured with; later arguments are copied in. */
   readonly statics: readonly Tensor[];
@@ -56,8 +55,9 @@ interface Captured<Result> {
 }
 
 /**
- * Makes a step fast: a call with a new signature (shapes, types, device, which gradients are there to be added to) takes the step's kernels
- * down, optimises them and runs them; later calls only replay them. Learning rates, step counts and random keys advance. The very first call's kernels serve that call alone, since
+ * Makes a step fast: a call with a new signature takes the step's kernels down, optimises them and runs them; later calls only replay them.
+ * The signature is the arguments' shapes, types and devices, and what the step looks at: which parameters ask for gradients and which have
+ * some to be added to, and which modules are training. Learning rates, step counts and random keys advance. The very first call's kernels serve that call alone, since
  * they may make what the step keeps: optimizer state, gradients.
  *
  * What the step does besides tensor operations happens while it is taken down only: it must not read values, and must not depend on anything
@@ -97,7 +97,7 @@ export function compile<Args extends readonly Tensor[], Result extends StepResul
   let latest: Program | undefined;
   const call = (...args: Args): Result => {
     const signature = signatureOf(args);
-    const known = captured.findLastIndex((entry) => entry.signature === signature && findsGradients(entry));
+    const known = captured.findLastIndex((entry) => entry.signature === signature && entry.found.every(stillHolds));
     if (known >= 0) {
       const [entry] = captured.splice(known, 1);
       captured.push(entry!);
@@ -127,12 +127,6 @@ export function compile<Args extends readonly Tensor[], Result extends StepResul
 function signatureOf(args: readonly Tensor[]): string {
   const parts = args.map(({ dtype, shape, device, requiresGrad }) => `${dtype} ${shape} ${device}${requiresGrad ? " grad" : ""}`);
   return `${parts.join(";")}${isGradEnabled() ? "" : " noGrad"}`;
-}
-
-/** Whether the gradients that the step looks at are those it was captured with. */
-function findsGradients<Result>({ expected }: Captured<Result>): boolean {
-  for (const [leaf, storage] of expected) if (storageOf(leaf.grad) !== storage) return false;
-  return true;
 }
 
 function eager<Args extends readonly Tensor[], Result extends StepResult>(step: (...args: Args) => Result, args: Args): Result {
@@ -172,7 +166,7 @@ function capture<Args extends readonly Tensor[], Result extends StepResult>(
     if (device === undefined) throw new CaptureError("Cannot compile: a step that does something with tensors is needed");
     program = new Program(recording, device, { fused });
     program.replay();
-    return { program, statics, result, gradients, expected: recording.expected };
+    return { program, statics, result, gradients, found: recording.observations() };
   } catch (error) {
     program?.dispose();
     for (const tensor of held) tensor.dispose();

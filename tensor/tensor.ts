@@ -178,6 +178,7 @@ export class Tensor implements Scoped, Disposable {
 
   /** Whether operations on it are recorded for gradients. */
   get requiresGrad(): boolean {
+    currentRecorder()?.observed(this, "requiresGrad", this.#requiresGrad);
     return this.#requiresGrad;
   }
 
@@ -188,7 +189,7 @@ export class Tensor implements Scoped, Disposable {
 
   /** The gradient that `backward()` has added up, of a leaf (or after {@link Tensor.retainGrad}). */
   get grad(): Tensor | null {
-    currentRecorder()?.gradientRead(this, this.#grad);
+    currentRecorder()?.observed(this, "grad", this.#grad);
     return this.#grad;
   }
 

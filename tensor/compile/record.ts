@@ -6,7 +6,7 @@
 import type { Recorder, Scalars, StorageHandle } from "../capture.ts";
 import type { Device } from "../device.ts";
 import type { Kernel, Storage, View } from "../kernel.ts";
-import type { Tensor } from "../tensor.ts";
+import { Tensor } from "../tensor.ts";
 
 /** A view of a numbered buffer. */
 export interface Operand {
@@ -50,6 +50,13 @@ export interface BufferNote {
   handle: StorageHandle | undefined;
 }
 
+/** A property that a step has looked at, and what it found. */
+export interface Observation {
+  readonly subject: object;
+  readonly property: string;
+  readonly value: unknown;
+}
+
 /** Takes down one step on one device. */
 export class Recording implements Recorder {
   /** What is to be done, in order. */
@@ -58,12 +65,11 @@ export class Recording implements Recorder {
   readonly buffers: BufferNote[] = [];
   /** The leaves whose gradients were replaced. */
   readonly leaves: Set<Tensor> = new Set();
-  /** What the step has found as gradients, of leaves that had one or none when it began, and where those lay. */
-  readonly expected: Map<Tensor, Storage | null> = new Map();
   /** The device of the first kernel. */
   device: Device | undefined;
   // A backend may hand a freed storage out again, so the newest number counts.
   readonly #numbers: Map<Storage, number> = new Map();
+  readonly #observed: Map<object, Map<string, unknown>> = new Map();
 
   /** A storage was taken. */
   allocated(_device: Device, storage: Storage, handle: StorageHandle): void {
@@ -96,9 +102,20 @@ export class Recording implements Recorder {
     return inputs.length === 0 && outputs.every(({ buffer }) => this.buffers[buffer]!.inside);
   }
 
-  /** The step looks at a gradient: what it does next may hang on that. */
-  gradientRead(leaf: Tensor, gradient: Tensor | null): void {
-    if (!this.leaves.has(leaf) && !this.expected.has(leaf)) this.expected.set(leaf, storageOf(gradient));
+  /** The step looks at a property that may change. */
+  observed(subject: object, property: string, value: unknown): void {
+    if (property === "grad" && this.leaves.has(subject as Tensor)) return; // the step has set it itself
+    let properties = this.#observed.get(subject);
+    if (properties === undefined) this.#observed.set(subject, properties = new Map());
+    if (!properties.has(property)) properties.set(property, identityOf(value));
+  }
+
+  /** What the step has found, of all that outlives it. */
+  observations(): Observation[] {
+    return [...this.#observed].flatMap(([subject, properties]) => {
+      if (subject instanceof Tensor && subject.isDisposed) return [];
+      return [...properties].map(([property, value]) => ({ subject, property, value }));
+    });
   }
 
   /** A leaf's gradient is about to be replaced. */
@@ -123,7 +140,12 @@ export class Recording implements Recorder {
   }
 }
 
-/** Where a gradient lies, if there is one. */
-export function storageOf(gradient: Tensor | null): Storage | null {
-  return gradient?.storageOf("compile").storage ?? null;
+/** A property's value; a gradient counts as the storage in which it lies. */
+function identityOf(value: unknown): unknown {
+  return value instanceof Tensor ? value.storageOf("compile").storage : value;
+}
+
+/** Whether a property has the value that a step has found. */
+export function stillHolds({ subject, property, value }: Observation): boolean {
+  return identityOf(Reflect.get(subject, property)) === value;
 }

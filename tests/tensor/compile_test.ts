@@ -234,6 +234,43 @@ Deno.test("compile adds gradients up where the step does, also when they are dro
   assertEquals(compiled.captures, 3); // the first call, gradients that are not there, gradients that are
 });
 
+Deno.test("compile notices modules that go into evaluation and parameters that are frozen", async () => {
+  const course = async (run: typeof compile) => {
+    using _ = scope();
+    manualSeed(8);
+    const model = network();
+    const optimizer = new SGD(model.parameters(), { lr: 0.1 });
+    let captures = 0;
+    const forward = run((x: Tensor) => {
+      captures++;
+      return model.forward(x).detach();
+    });
+    const step = run((x: Tensor, y: Tensor) => {
+      captures++;
+      optimizer.zeroGrad();
+      const loss = crossEntropy(model.forward(x), y);
+      loss.backward();
+      optimizer.step();
+      return { loss };
+    });
+    const seen: number[] = [];
+    for (let i = 0; i < 10; i++) {
+      if (i === 5) model.parameters().slice(0, 4).forEach((parameter) => parameter.requiresGrad_(false));
+      seen.push(await step(batch(i), labels(12)).loss.item());
+      model.eval();
+      seen.push(...await forward(batch(i)).data());
+      model.train();
+      seen.push(...await forward(batch(i)).data());
+    }
+    for (const parameter of model.parameters()) seen.push(...await parameter.data());
+    return { seen, captures };
+  };
+  const compiled = await course(compile);
+  assertEquals(compiled.seen, (await course(((step: unknown) => step) as typeof compile)).seen);
+  // Of the step: the first call, later ones, frozen. Of forward: the first call and both modes, for each of the two sets of parameters.
+  assertEquals(compiled.captures, 3 + 5);
+});
+
 Deno.test("compile leaves no gradients of a replay that failed", () => {
   using _ = scope();
   const w = ones([3, 2], { requiresGrad: true });
