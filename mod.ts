@@ -260,6 +260,8 @@ export {
   AdaptiveMaxPool2d,
   AdaptiveMaxPool3d,
   AdaptivePool,
+  affineGrid,
+  type AffineGridOptions,
   type Attended,
   type AttendOptions,
   type AttentionOptions,

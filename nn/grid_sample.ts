@@ -4,10 +4,11 @@
  * @module
  */
 import { hardtanh } from "../tensor/activations.ts";
+import { tensor } from "../tensor/create.ts";
 import { computeType, isFloat } from "../tensor/dtype.ts";
 import { ArgumentError, DTypeError, formatShapes, ShapeError } from "../tensor/errors.ts";
 import { tidy } from "../tensor/scope.ts";
-import { contiguousStrides, sizeOf } from "../tensor/shape.ts";
+import { checkSizes, contiguousStrides, sizeOf } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
 /** Options of {@link gridSample}. */
@@ -58,6 +59,62 @@ export function gridSample(x: Tensor, grid: Tensor, options: GridSampleOptions =
     const sum = choices(taps).map((corner) => valuesAt(elements, corner.reduce(joined))).reduce((a, b) => a.add(b));
     return sum.reshape([...x.shape.slice(0, 2), ...grid.shape.slice(1, -1)]).to(x.dtype);
   });
+}
+
+/**
+ * The positions that an affine map of each sample's output grid gives, for {@link gridSample}: θ (x, y, 1), or θ (x, y, z, 1).
+ *
+ * @param theta [N, 2, 3], or [N, 3, 4].
+ * @param size The shape of the output image: [N, C, H, W], or [N, C, D, H, W].
+ * @returns [N, H, W, 2], or [N, D, H, W, 3].
+ * @throws ShapeError when the two do not fit; DTypeError unless theta is floating. Source: PyTorch's affine_grid.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { affineGrid, gridSample } from "./mod.ts";
+ * import { tensor } from "../tensor/mod.ts";
+ *
+ * const mirrored = affineGrid(tensor([[[-1, 0, 0], [0, 1, 0]]]), [1, 1, 1, 4]);
+ * assertEquals(await gridSample(tensor([[[[1, 2, 3, 4]]]]), mirrored).toArray(), [[[[4, 3, 2, 1]]]]);
+ * ```
+ */
+export function affineGrid(theta: Tensor, size: readonly number[], { alignCorners = false }: AffineGridOptions = {}): Tensor {
+  const spatial = size.slice(2);
+  const dims = spatial.length;
+  checkSizes(size, "affineGrid");
+  const fits = (dims === 2 || dims === 3) && theta.rank === 3 && theta.shape[0] === size[0] && theta.shape[1] === dims &&
+    theta.shape[2] === dims + 1;
+  if (!fits) {
+    const shapes = [theta.shape, size];
+    throw new ShapeError(
+      `Cannot affineGrid ${formatShapes(shapes)}: [N, 2, 3] with the size [N, C, H, W], or [N, 3, 4] with [N, C, D, H, W], is needed`,
+      { op: "affineGrid", shapes },
+    );
+  }
+  if (!isFloat(theta.dtype)) throw new DTypeError(`Cannot affineGrid ${theta.dtype}: a floating type is needed`, { op: "affineGrid" });
+  const strides = contiguousStrides(spatial);
+  const corners = new Float64Array(sizeOf(spatial) * (dims + 1));
+  for (let at = 0; at < sizeOf(spatial); at++) {
+    // The first coordinate is along the last dim.
+    for (let dim = 0; dim < dims; dim++) {
+      const length = spatial[dim]!;
+      const place = Math.floor(at / strides[dim]!) % length;
+      const between = length === 1 ? 0 : (2 * place) / (length - 1) - 1;
+      corners[at * (dims + 1) + dims - 1 - dim] = alignCorners ? between : between * (length - 1) / length;
+    }
+    corners[at * (dims + 1) + dims] = 1;
+  }
+  return tidy(() => {
+    const points = tensor(corners, { shape: [sizeOf(spatial), dims + 1], dtype: theta.dtype, device: theta.device });
+    return points.matmul(theta.mT).reshape([size[0]!, ...spatial, dims]);
+  });
+}
+
+/** Options of {@link affineGrid}. */
+export interface AffineGridOptions {
+  /** As {@link gridSample} will be told. Default false. */
+  readonly alignCorners?: boolean;
 }
 
 /** One element that a value is made of: where it stands, whether that is inside, and its weight. */

@@ -37,7 +37,7 @@ export { ConvTranspose, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, type 
 export { Bilinear, type BilinearOptions, CosineSimilarity, PairwiseDistance, type PairwiseDistanceLayerOptions } from "./distance.ts";
 export { ChannelDropout, Dropout, dropout, Dropout1d, Dropout2d, Dropout3d, type DropoutOptions } from "./dropout.ts";
 export { type BagOptions, Embedding, embedding, EmbeddingBag, type EmbeddingBagOptions, type EmbeddingOptions } from "./embedding.ts";
-export { gridSample, type GridSampleOptions } from "./grid_sample.ts";
+export { affineGrid, type AffineGridOptions, gridSample, type GridSampleOptions } from "./grid_sample.ts";
 export {
   GroupNorm,
   groupNorm,

@@ -1,5 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { gridSample, type GridSampleOptions } from "../../nn/mod.ts";
+import { affineGrid, gridSample, type GridSampleOptions } from "../../nn/mod.ts";
 import { ArgumentError, type DType, DTypeError, ones, scope, ShapeError, type Tensor, tensor } from "../../tensor/mod.ts";
 import { ignoreWebgpu, places } from "../devices.ts";
 import stored from "./fixtures/grid_sample.json" with { type: "json" };
@@ -24,7 +24,7 @@ for (const place of places) {
     ignore: place.device === "webgpu" && ignoreWebgpu,
     async fn() {
       const tolerance = place.dtype === "float64" ? 1e-10 : 2e-5;
-      for (const { x, grid, weight, cases } of stored) {
+      for (const { x, grid, weight, cases } of stored.samples) {
         for (const { mode, paddingMode, alignCorners, y, gradients } of cases) {
           using _ = scope();
           const leaves = [x, grid].map((leaf) => make(leaf, place).requiresGrad_()) as [Tensor, Tensor];
@@ -37,6 +37,19 @@ for (const place of places) {
     },
   });
 }
+
+Deno.test("affineGrid() is PyTorch's, and refuses what does not fit with a typed error", async () => {
+  using _ = scope();
+  for (const { theta, size, alignCorners, grid } of stored.maps) {
+    const map = make(theta, { device: "cpu", dtype: "float64" });
+    await assertClose(affineGrid(map, size, { alignCorners }), grid, 1e-10);
+  }
+  assertEquals(affineGrid(ones([0, 2, 3]), [0, 1, 2, 2]).shape, [0, 2, 2, 2]);
+  for (const size of [[2, 1, 2, 2], [1, 1, 2], [1, 1, 2, 2, 2]]) {
+    assertThrows(() => affineGrid(ones([1, 2, 3]), size), ShapeError, "Cannot affineGrid");
+  }
+  assertThrows(() => affineGrid(ones([1, 2, 3], { dtype: "int32" }), [1, 1, 2, 2]), DTypeError, "a floating type is needed");
+});
 
 Deno.test("gridSample() takes NaN for -1, reads nothing at infinity and keeps its type", async () => {
   using _ = scope();

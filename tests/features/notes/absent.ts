@@ -70,7 +70,6 @@ export const absent: Readonly<Record<string, readonly string[]>> = {
       "torch.nn.Unflatten",
       "torch.nn.Unfold",
       "adaptive_max_pool*_with_indices",
-      "affine_grid",
       "ctc_loss",
     ],
     ...["fold", "lp_pool*", "multilabel_margin_loss", "multilabel_soft_margin_loss", "soft_margin_loss"],
