@@ -34,6 +34,8 @@ export interface MaxPoolOptions extends PoolOptions {
 export interface AvgPoolOptions extends PoolOptions {
   /** Whether padding counts in the divisor. Default true. */
   readonly countIncludePad?: boolean;
+  /** What the sum of every window is divided by, in place of the number of its cells. */
+  readonly divisorOverride?: number;
 }
 
 /**
@@ -81,7 +83,7 @@ export function maxPool3d(x: Tensor, size: PerDim, options: MaxPoolOptions = {})
  * @throws ShapeError when no window fits; ArgumentError for padding above half the window.
  */
 export function avgPool1d(x: Tensor, size: PerDim, options: AvgPoolOptions = {}): Tensor {
-  return pool("average", x, size, { ...options, dims: 1 })[0]!;
+  return average(x, size, { ...options, dims: 1 });
 }
 
 /**
@@ -91,7 +93,7 @@ export function avgPool1d(x: Tensor, size: PerDim, options: AvgPoolOptions = {})
  * @throws ShapeError when no window fits; ArgumentError for padding above half the window.
  */
 export function avgPool2d(x: Tensor, size: PerDim, options: AvgPoolOptions = {}): Tensor {
-  return pool("average", x, size, { ...options, dims: 2 })[0]!;
+  return average(x, size, { ...options, dims: 2 });
 }
 
 /**
@@ -109,7 +111,7 @@ export function avgPool2d(x: Tensor, size: PerDim, options: AvgPoolOptions = {})
  * ```
  */
 export function avgPool3d(x: Tensor, size: PerDim, options: AvgPoolOptions = {}): Tensor {
-  return pool("average", x, size, { ...options, dims: 3 })[0]!;
+  return average(x, size, { ...options, dims: 3 });
 }
 
 type Mode = "max" | "average";
@@ -142,6 +144,28 @@ function pool(mode: Mode, x: Tensor, size: PerDim, options: AnyPoolOptions): Ten
     const chosen = places!.reshape([samples, channels, shape[2]! * area]);
     const inPlane = within!.reshape([samples, channels, depth * area]).gather(2, chosen);
     return [values!.reshape(shape), chosen.floorDivide(area).mul(height * width).add(inPlane).reshape(shape)];
+  });
+}
+
+/** The means of windows, or their sums over a divisor of one's own. */
+function average(x: Tensor, size: PerDim, options: AnyPoolOptions): Tensor {
+  const { divisorOverride: divisor, dims } = options;
+  if (divisor === undefined) return pool("average", x, size, options)[0]!;
+  if (!Number.isFinite(divisor) || divisor === 0) {
+    throw new ArgumentError(`Cannot avgPool${dims}d: a divisorOverride other than 0 is needed, got ${divisor}`);
+  }
+  return tidy(() => {
+    const [means] = pool("average", x, size, { ...options, countIncludePad: true });
+    const { size: window, stride, padding } = attributesOf(`avgPool${dims}d`, size, options);
+    const sums = window.reduce((product, cells, dim) => {
+      // A last window may run past the padded end: the kernel divided by the cells before it.
+      const end = x.shape[dim + 2]! + 2 * padding[dim]!;
+      const counts = Array.from({ length: means!.shape[dim + 2]! }, (_, i) => Math.min(cells, end - i * stride[dim]!));
+      if (counts.every((count) => count === cells)) return product.mul(cells);
+      const shape = [counts.length, ...window.slice(dim + 1).map(() => 1)];
+      return product.mul(tensor(Float64Array.from(counts), { shape, dtype: x.dtype, device: x.device }));
+    }, means!);
+    return sums.div(divisor);
   });
 }
 

@@ -130,6 +130,9 @@ const volumes: Readonly<Record<string, () => Made>> = {
     plain(new nn.MaxPool3d([2, 3, 2], { stride: [2, 2, 1], padding: [1, 1, 0], dilation: [1, 1, 2], ceilMode: true })),
   AvgPool3d: () => plain(new nn.AvgPool3d([2, 3, 2], { stride: [2, 2, 1], padding: [1, 1, 0], ceilMode: true })),
   "AvgPool3d image": () => plain(new nn.AvgPool3d(2, { stride: 2, padding: 1, countIncludePad: false, ceilMode: true })),
+  "AvgPool2d divisor": () =>
+    plain(new nn.AvgPool2d([2, 3], { stride: 2, padding: 1, ceilMode: true, countIncludePad: false, divisorOverride: 5 })),
+  "AvgPool3d divisor": () => plain(new nn.AvgPool3d([2, 3, 2], { divisorOverride: -7 })),
   AdaptiveAvgPool1d: () => plain(new nn.AdaptiveAvgPool1d(3)),
   AdaptiveAvgPool2d: () => plain(new nn.AdaptiveAvgPool2d([null, 4])),
   AdaptiveAvgPool3d: () => plain(new nn.AdaptiveAvgPool3d([2, 3, 1])),

@@ -21,7 +21,6 @@ export const unsupported: Readonly<Record<string, string>> = {
   "* p from 0 down": "norms have a positive order or -Infinity",
   "* result int64": "whole numbers have 32 bits, and these have more",
   "* include_self": "scatter always combines with what is there",
-  "* divisor_override": "the divisor is the window's",
   "* start that is no number": "a position is a number, never a tensor",
   "* 0-d tensor": "a matrix is needed for a transpose",
   "* 0-d tensor with keepdim": "PyTorch's aminmax alone makes [1] of a 0-d tensor",

@@ -205,6 +205,7 @@ export const functionSamples: Samples<TensorFunctionsOf<typeof functions> | Tens
   avgPool1d: [{ inputs: [real([2, 2, 7])], run: (x) => avgPool1d(x, 3, { stride: 2, padding: 1 }) }],
   avgPool2d: avgPools,
   avgPool3d: [
+    { inputs: [real([1, 1, 3, 2, 3])], run: (x) => avgPool3d(x, 2, { divisorOverride: 3, ceilMode: true }) },
     { inputs: [real([1, 2, 4, 4, 2])], run: (x) => avgPool3d(x, 2) },
     {
       inputs: [real([2, 1, 4, 3, 5])],

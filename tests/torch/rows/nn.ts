@@ -190,6 +190,7 @@ const pools: Rows = {
       padding: a.has("padding") ? one(a.list("padding")) : 0,
       ceilMode: a.flag("ceil_mode"),
       countIncludePad: a.flag("count_include_pad", true),
+      ...(a.has("divisor_override") && { divisorOverride: a.number("divisor_override") }),
     };
     return batched(a.tensor("input"), 4, (x) => avgPool2d(x, size, options));
   }),
