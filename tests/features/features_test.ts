@@ -6,6 +6,7 @@ import { absent } from "./notes/absent.ts";
 import { elsewhere } from "./notes/elsewhere.ts";
 import { internal, own } from "./notes/own.ts";
 import { partly } from "./notes/partly.ts";
+import { declaredBy, missingOptions, presentOptions } from "./options.ts";
 import { formatted, pageUrl, render } from "./page.ts";
 
 const rewrite = "deno run -A tests/features/page.ts rewrites it";
@@ -41,6 +42,18 @@ Deno.test("everything public is a name of PyTorch's in camelCase or elsewhere, o
     name.startsWith("Tensor.") ? !isMember(name.slice(7)) && name !== "Tensor.constructor" : !(name in exported)
   );
   assertEquals(gone, []);
+});
+
+Deno.test({
+  name: "what a grade calls there takes every parameter that PyTorch's takes, and what one says is missing is missing",
+  ignore: ignoreWithout("read", "run"),
+  async fn() {
+    const declared = await declaredBy(new URL("../../mod.ts", import.meta.url));
+    const list = graded.map((one) => ({ one, name: `${one.module}.${one.name}` }));
+    const missing = list.filter(({ one }) => one.grade === "there").map(({ one, name }) => [name, ...missingOptions(one, declared)]);
+    assertEquals(missing.filter(({ length }) => length > 1), []);
+    assertEquals(list.map(({ one, name }) => [name, ...presentOptions(one, declared)]).filter(({ length }) => length > 1), []);
+  },
 });
 
 Deno.test({

@@ -13,7 +13,8 @@ const introduction = `# Features
 
 What of PyTorch ${version} is in Tandem: **there**, **partly** (with what is missing) or **not** (with the reason). The names are PyTorch's own
 public ones, listed by a script from PyTorch itself; a name is found by its form in camelCase, or by a note that gives the code, and a test
-checks that everything named exists, that nothing public is left out, and that this page is what the grades give.
+checks that everything named exists, that what is called there takes PyTorch's parameters (or has another name for them), that nothing public
+is left out, and that this page is what the grades give.
 \`deno run -A tests/features/page.ts\` rewrites it.
 
 † PyTorch's own samples of the operator are replayed against Tandem, forward and backward (\`tests/torch/\`). In code, x, a and b are tensors;
