@@ -117,8 +117,10 @@ export interface Window {
 
 /**
  * Cross-correlation over one or two spatial dims, with x [N, C, ...S], w [O, C / groups, ...K] and y [N, O, ...T]:
- * - `forward`: inputs x, w → output y, with an optional epilogue as in {@link MatmulKernel};
- * - `input`: inputs dy, w → output dx; `weight`: inputs x, dy → output dw. Outputs are contiguous.
+ * - `forward`: inputs x, w → output y;
+ * - `input`: inputs dy, w → output dx; `weight`: inputs x, dy → output dw.
+ *
+ * Outputs are contiguous; each direction takes an optional epilogue as in {@link MatmulKernel}.
  */
 export interface ConvKernel extends Window {
   /** The family. */
@@ -129,7 +131,7 @@ export interface ConvKernel extends Window {
   readonly direction: "forward" | "input" | "weight";
   /** Groups of channels that do not see each other. */
   readonly groups: number;
-  /** Applied to each sum before it is stored; forward only. */
+  /** Applied to each sum before it is stored. */
   readonly epilogue?: Expr;
 }
 

@@ -97,9 +97,7 @@ export function runConv(kernel: ConvKernel, inputs: readonly Strided[], outputs:
       const weight = right[w]!;
       for (let k = 0, from = x, to = filter + line; k < count; k++, from += step) values[to++]! += weight * left[from]!;
     });
-    return finish(values, kernel.epilogue, inputs, output, scalars);
-  }
-  if (kernel.direction === "input") {
+  } else if (kernel.direction === "input") {
     const geometry = geometryOf(kernel, output.shape, second.shape, first.shape);
     correlate(geometry, (filter, line, x, w, step, count) => {
       const weight = right[w]!;
@@ -113,7 +111,7 @@ export function runConv(kernel: ConvKernel, inputs: readonly Strided[], outputs:
       values[w]! += sum;
     });
   }
-  finish(values, undefined, inputs, output, scalars);
+  finish(values, kernel.epilogue, inputs, output, scalars);
 }
 
 function geometryOf(kernel: ConvKernel, x: readonly number[], w: readonly number[], y: readonly number[]): Geometry {

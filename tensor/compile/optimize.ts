@@ -163,7 +163,7 @@ function safeBeside(operand: Operand, { kernel, outputs }: KernelRecord): boolea
 function absorbConsumer(producer: KernelRecord, consumer: KernelRecord, buffer: number): KernelRecord | undefined {
   const { kernel } = producer;
   if (consumer.kernel.kind !== "map" || consumer.outputs.length !== 1 || usesIndex(consumer.kernel.expr)) return undefined;
-  if (kernel.kind !== "matmul" && kernel.kind !== "reduce" && !(kernel.kind === "conv" && kernel.direction === "forward")) return undefined;
+  if (kernel.kind !== "matmul" && kernel.kind !== "reduce" && kernel.kind !== "conv") return undefined;
   const written = producer.outputs[0]!.view;
   const slots = consumer.inputs.flatMap((operand, slot) => operand.buffer === buffer ? [slot] : []);
   const others = consumer.inputs.filter((operand) => operand.buffer !== buffer);

@@ -163,6 +163,18 @@ Deno.test("conv reads any strides and runs its epilogue per filter", () => {
   assertEquals(host.run(kernel, [flipped(x, 3), w, bias], [["float32", [1, 2, 2, 2]]]), [[105, 103, 111, 109, 201, 201, 201, 201]]);
 });
 
+Deno.test("conv runs the epilogues of its gradients", () => {
+  const relu = expression([apply("where", apply("lt", input(2, "float32"), 0), 0, apply("add", result(0, "float32"), 10))]);
+  const one = { ...cases[0]!, padding: [0, 0] as const };
+  const y = host.view("float32", [1, 1, 1, 2], [1, 2]);
+  const w = host.view("float32", [1, 1, 1, 2], [3, 5]);
+  const x = host.view("float32", [1, 1, 1, 3], [1, -1, 4]);
+  const [dx] = host.run({ ...conv(one, "input"), key: "dx", epilogue: relu }, [y, w, x], [["float32", [1, 1, 1, 3]]]);
+  assertEquals(dx, [13, 0, 20]); // 3, 5 + 6 behind the mask, 10
+  const [dw] = host.run({ ...conv(one, "weight"), key: "dw", epilogue: relu }, [x, y, w], [["float32", [1, 1, 1, 2]]]);
+  assertEquals(dw, [1 - 2 + 10, -1 + 8 + 10]);
+});
+
 Deno.test("conv takes an empty batch: no result, and a weight gradient of zeros", () => {
   const [x, w, y] = [
     host.view("float32", [0, 1, 3, 3]),

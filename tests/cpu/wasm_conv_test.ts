@@ -129,3 +129,11 @@ Deno.test("conv in WebAssembly applies its epilogue", async () => {
   const forward: ConvKernel = { ...kernel("forward"), key: "conv bias relu", epilogue: relu };
   await compare(forward, [random(...shapes.x), random(...shapes.w), bias], [{ shape: shapes.y }]);
 });
+
+Deno.test("conv in WebAssembly applies the epilogues of gradients", async () => {
+  const { kernel, shapes } = geometry({ image: [5, 6], size: [3, 3], padding: 1 });
+  const epilogue = expression([apply("where", apply("le", input(2, "float32"), 0), 0, apply("add", result(0, "float32"), 1))]);
+  const masked = (direction: "input" | "weight"): ConvKernel => ({ ...kernel(direction), key: `conv ${direction} masked`, epilogue });
+  await compare(masked("input"), [random(...shapes.y), random(...shapes.w), random(...shapes.x)], [{ shape: shapes.x }]);
+  await compare(masked("weight"), [random(...shapes.x), random(...shapes.y), random(...shapes.w)], [{ shape: shapes.w }]);
+});

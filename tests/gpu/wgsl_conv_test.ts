@@ -64,6 +64,21 @@ gpuTest("planConv takes permuted images and an epilogue with a bias per channel"
   await compareOnGpu(kernel, [image, random(...one.w), bias], [{ shape: [4, 40, 16, 16] }]);
 });
 
+gpuTest("planConv takes the epilogues of gradients, as of an activation before the convolution", async () => {
+  const value = result(0, "float32");
+  const epilogue = expression([apply("where", apply("le", input(2, "float32"), 0), 0, apply("add", value, input(3, "float32")))]);
+  for (const one of cases) {
+    const y = resultShape(one);
+    const masked = (direction: "input" | "weight"): ConvKernel => ({
+      ...kernelOf(one, direction),
+      key: `conv ${direction} masked`,
+      epilogue,
+    });
+    await compareOnGpu(masked("input"), [random(...y), random(...one.w), random(...one.x), random(...one.x)], [{ shape: one.x }]);
+    await compareOnGpu(masked("weight"), [random(...one.x), random(...y), random(...one.w), random(...one.w)], [{ shape: one.w }]);
+  }
+});
+
 gpuTest("planConv sums a weight gradient over 100,352 positions exactly where sums are exact", async () => {
   const one: Case = { x: [128, 1, 28, 28], w: [2, 1, 3, 3], stride: [1, 1], padding: [1, 1], dilation: [1, 1], groups: 1 };
   const ones = (shape: readonly number[]) => filled("float32", shape, () => 1);

@@ -7,6 +7,7 @@ import {
   ArgumentError,
   CaptureError,
   compile,
+  conv2d,
   DisposedError,
   Generator,
   IndexError,
@@ -19,6 +20,7 @@ import {
   type Tensor,
   tensor,
 } from "../../tensor/mod.ts";
+import { ignoreWebgpu } from "../devices.ts";
 import { assertSame, batches, threeWays } from "./compile/three_ways.ts";
 
 const labels = (n: number): Tensor => tensor(Int32Array.from({ length: n }, (_, i) => i % 3));
@@ -166,6 +168,34 @@ Deno.test("compile fuses elementwise chains into one kernel", () => {
   assertEquals(before.length, 4);
   assertEquals(after.length, 1);
 });
+
+/** What is left of the kernels that compute y = relu(f(x) + bias) and its gradients, without their shapes. */
+function fusedKernels(device: string, f: (x: Tensor, w: Tensor) => Tensor, shapes: readonly (readonly number[])[]): string[] {
+  using _ = scope();
+  const [x, w, bias] = shapes.map((shape) => ones(shape, { device, requiresGrad: true }));
+  const step = compile((x: Tensor) => {
+    w!.grad = bias!.grad = null;
+    f(x.relu(), w!).add(bias!).relu().sum().backward();
+  });
+  step(x!);
+  step(x!);
+  return step.explain().after.map((line) => line.replace(/ \(.*?\) →.*?(:|$)/, "$1"));
+}
+
+for (const device of ["cpu", "webgpu"]) {
+  Deno.test({
+    name: `compile on ${device} fuses bias, activation and the activation's gradient into products, convolutions and reductions`,
+    ignore: device === "webgpu" && ignoreWebgpu,
+    fn() {
+      // The last activation's output is asked for its sign only, and the gradient of a sum is 1, so that its mask is made where the sum is.
+      const forward = "add lt where le where";
+      const product = fusedKernels(device, (x, w) => x.matmul(w), [[4, 6], [6, 5], [5]]);
+      assertEquals(product, ["map: lt where", "map", `matmul: ${forward}`, "reduce", "matmul", "matmul: le where"]);
+      const convolved = fusedKernels(device, (x, w) => conv2d(x, w, { padding: 1 }), [[2, 3, 6, 6], [4, 3, 3, 3], [4, 1, 1]]);
+      assertEquals(convolved, ["map: lt where", "map", `conv forward: ${forward}`, "reduce", "conv weight", "conv input: le where"]);
+    },
+  });
+}
 
 Deno.test("compile drops what nobody reads", () => {
   using _ = scope();
