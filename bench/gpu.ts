@@ -7,8 +7,8 @@
  * models. Each of these is a process of its own: one that fails, hangs or ends the process is noted as failed, and the rest goes on. The page,
  * bench/RESULTS-gpu.md unless told, is written anew after every result, so that a run cut short leaves what it found.
  *
- * `--quick` takes small sizes and few tests, for a software adapter. `--offline` keeps Deno from type-checking and from the network; nothing
- * but Deno's binary is needed then. `--budget` ends the whole after so many seconds, what matters least left out. `--only` picks workloads by a
+ * `--quick` takes small sizes and few tests, for a software adapter. `--offline` keeps the processes it starts from the network; with
+ * `deno run -A --no-check --cached-only bench/gpu.ts --offline` nothing but Deno's binary is needed. `--budget` ends the whole after so many seconds, what matters least left out. `--only` picks workloads by a
  * pattern, `--seconds` limits each of them, `--tune 0` leaves out the tuning.
  *
  * @module

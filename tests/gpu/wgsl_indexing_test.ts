@@ -2,7 +2,7 @@ import { assertRejects } from "@std/assert";
 import { IndexError } from "../../tensor/errors.ts";
 import type { GatherKernel, ScatterKernel } from "../../tensor/kernel.ts";
 import { expanded, permuted, random, run } from "../cpu/compare.ts";
-import { compareOnGpu, filled, gpu, gpuTest, whole } from "./families.ts";
+import { compareOnGpu, filled, gpu, gpuTest, gpuWith, whole } from "./families.ts";
 
 function gather(dim: number): GatherKernel {
   return { kind: "gather", key: `gather ${dim}`, dim };
@@ -23,10 +23,12 @@ gpuTest("planGather picks along any dim from strided inputs", async () => {
   await compareOnGpu(gather(0), [words, filled("int32", [4], () => whole(9))], [{ shape: [4], dtype: "uint32" }]);
 });
 
-gpuTest("planGather takes 70,000 and 4,300,000 indices, which need a folded grid", async () => {
-  for (const size of [70000, 4300000]) {
+gpuTest("planGather takes 70,000 and 4,300,000 indices, also in a folded grid", async () => {
+  for (const [size, workgroupsPerDimension] of [[70000, 65535], [70000, 40], [4300000, 1000]] as const) {
     const index = filled("int32", [size], (at) => (at * 7) % 1000);
-    await compareOnGpu(gather(0), [filled("int32", [1000], (at) => at * at), index], [{ shape: [size], dtype: "int32" }]);
+    const output = { shape: [size], dtype: "int32" as const };
+    const backend = gpuWith({ workgroupsPerDimension });
+    await compareOnGpu(gather(0), [filled("int32", [1000], (at) => at * at), index], [output], { backend });
   }
 });
 

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { apply, cast, expression, index, input, type Value } from "../../tensor/expr.ts";
 import type { MapKernel, View } from "../../tensor/kernel.ts";
 import { expanded, flipped, permuted, random, stepped } from "../cpu/compare.ts";
-import { compareOnGpu, filled, gpu, gpuTest } from "./families.ts";
+import { compareOnGpu, filled, gpu, gpuTest, gpuWith } from "./families.ts";
 
 function map(...outputs: Value[]): MapKernel {
   const expr = expression(outputs);
@@ -48,12 +48,14 @@ gpuTest("planMap computes float16 in float32 and rounds once", async () => {
   await compareOnGpu(kernel, [half], [{ shape: [1001], dtype: "float16" }], { tolerance: 0 });
 });
 
-gpuTest("planMap covers more elements than 65,535 workgroups of one dimension", async () => {
-  const size = 65535 * 64 + 17;
+gpuTest("planMap covers more elements than one dimension of workgroups, and than two", async () => {
   const kernel = map(apply("add", cast(index(), "int32"), input(0, "int32")));
-  const one = expanded(filled("int32", [], () => 1), 0, size);
-  const [values] = await compareOnGpu(kernel, [one], [{ shape: [size], dtype: "int32" }], { tolerance: 0 });
-  assertEquals(values![size - 1], size);
+  for (const [size, workgroupsPerDimension] of [[70017, 65], [300_000, 20], [262_144 * 4, 1000], [65535 * 64 + 17, 65535]] as const) {
+    const one = expanded(filled("int32", [], () => 1), 0, size);
+    const options = { tolerance: 0, backend: gpuWith({ workgroupsPerDimension }) };
+    const [values] = await compareOnGpu(kernel, [one], [{ shape: [size], dtype: "int32" }], options);
+    assertEquals(values![size - 1], size);
+  }
 });
 
 gpuTest("planMap replaces an input in place and reads one storage through several views", async () => {
