@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ArgumentError, formatShapes, ShapeError } from "../tensor/errors.ts";
+import { ArgumentError, DTypeError, formatShapes, ShapeError } from "../tensor/errors.ts";
 import { type Tensor, tidy } from "../tensor/mod.ts";
 import { checkShapes } from "./divergence.ts";
 import { reduceLoss } from "./reduction.ts";
@@ -78,6 +78,60 @@ export function multiMarginLoss(input: Tensor, targets: Tensor, options: MultiMa
     const powered = (p === 1 ? short : short.square()).maskedFill(targets.oneHot(classes, { dtype: "bool" }), 0);
     const losses = powered.sum(1).div(classes);
     return reduceLoss(weight === undefined ? losses : losses.mul(weight.indexSelect(0, targets)), reduction, "multiMarginLoss");
+  });
+}
+
+/** log(1 + e^(-t x)) for targets 1 and -1, broadcast. */
+export function softMarginLoss(input: Tensor, targets: Tensor, { reduction = "mean" }: ReductionOptions = {}): Tensor {
+  return tidy(() => reduceLoss(targets.mul(input).logSigmoid().neg(), reduction, "softMarginLoss"));
+}
+
+/**
+ * The hinge between every class named and every class not named: Σ_{j named, i not} max(0, 1 - (x_j - x_i)) / K.
+ *
+ * @param input [N, K], or [K] for one sample.
+ * @param targets int32 of the same shape: the classes named, up to the first -1.
+ * @throws ShapeError, DTypeError when targets do not fit; IndexError for a class from K on (on a GPU: at the next read).
+ */
+export function multilabelMarginLoss(input: Tensor, targets: Tensor, { reduction = "mean" }: ReductionOptions = {}): Tensor {
+  checkShapes("multilabelMarginLoss", input, targets);
+  if (targets.dtype !== "int32") {
+    throw new DTypeError(`Cannot multilabelMarginLoss: int32 classes are needed, got ${targets.dtype}`, { op: "multilabelMarginLoss" });
+  }
+  return tidy(() => {
+    const rows = input.rank < 2 ? input.reshape([1, -1]) : input;
+    const [count, classes] = rows.shape as [number, number];
+    const given = targets.reshape([count, classes]);
+    const listed = given.lt(0).cumsum(1).eq(0);
+    const places = listed.where(given, 0);
+    // The places that are not listed add nothing to class 0.
+    const named = rows.detach().zerosLike().scatterAdd(1, places, listed.to(rows.dtype)).gt(0);
+    const hinges = rows.gather(1, places).unsqueeze(2).sub(rows.unsqueeze(1)).neg().add(1).relu();
+    const counts = listed.unsqueeze(2).logicalAnd(named.logicalNot().unsqueeze(1));
+    const losses = counts.where(hinges, 0).sum([1, 2]).div(classes);
+    return reduceLoss(input.rank < 2 ? losses.squeeze(0) : losses, reduction, "multilabelMarginLoss");
+  });
+}
+
+/**
+ * The mean over classes of binary cross entropies of logits: -(t log σ(x) + (1 - t) log σ(-x)) w.
+ *
+ * @param input [..., K].
+ * @param targets 0 or 1, of the same shape.
+ * @param options `weight`: [K] or broadcast to the losses.
+ * @throws ShapeError when shapes differ.
+ */
+export function multilabelSoftMarginLoss(
+  input: Tensor,
+  targets: Tensor,
+  options: ReductionOptions & { readonly weight?: Tensor } = {},
+): Tensor {
+  const { reduction = "mean", weight } = options;
+  checkShapes("multilabelSoftMarginLoss", input, targets);
+  return tidy(() => {
+    const hit = targets.mul(input.logSigmoid());
+    const losses = hit.add(targets.neg().add(1).mul(input.neg().logSigmoid())).neg();
+    return reduceLoss((weight === undefined ? losses : losses.mul(weight)).mean(-1), reduction, "multilabelSoftMarginLoss");
   });
 }
 

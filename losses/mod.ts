@@ -39,9 +39,12 @@ export {
   l1Loss,
   type MarginOptions,
   marginRankingLoss,
+  multilabelMarginLoss,
+  multilabelSoftMarginLoss,
   multiMarginLoss,
   type MultiMarginOptions,
   type PairTargetOptions,
+  softMarginLoss,
   tripletMarginLoss,
   type TripletMarginOptions,
 } from "./margin.ts";

@@ -80,8 +80,8 @@ export async function bincount(x: Tensor, { weights, minLength = 0 }: BincountOp
   });
 }
 
-/** Internal: see {@link Tensor.unique}. */
-export async function unique(x: Tensor, dim: number | undefined): Promise<Unique> {
+/** Internal: see {@link Tensor.unique}, and {@link Tensor.uniqueConsecutive} for neighbours alone. */
+export async function unique(x: Tensor, dim: number | undefined, neighbours = false): Promise<Unique> {
   if (x.dtype === "float16") throw new DTypeError("Cannot unique a float16 tensor: cast it to float32 first", { op: "unique" });
   const at = dim === undefined ? 0 : normalizeDim(dim, x.rank, "unique");
   const whole = dim === undefined || x.rank === 0;
@@ -89,7 +89,8 @@ export async function unique(x: Tensor, dim: number | undefined): Promise<Unique
   const [count, width] = rows.shape as [number, number];
   const values = await rows.data();
   rows.dispose();
-  const order = Array.from({ length: count }, (_, row) => row).sort((a, b) => compareRows(values, a, b, width));
+  const order = Array.from({ length: count }, (_, row) => row);
+  if (!neighbours) order.sort((a, b) => compareRows(values, a, b, width));
   const firsts: number[] = [];
   const counts: number[] = [];
   const inverse = new Int32Array(count);

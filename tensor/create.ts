@@ -135,6 +135,26 @@ export function linspace(start: number, end: number, options: TensorOptions & { 
   return tensor(Float64Array.from({ length: steps }, (_, i) => at(i)), { ...options, dtype: options.dtype ?? "float32" });
 }
 
+/**
+ * `steps` values from base^start to base^end, both included, whose logarithms are evenly spaced.
+ *
+ * @throws ArgumentError when `steps` is no whole number from 0.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { logspace } from "./mod.ts";
+ *
+ * assertEquals(await logspace(0, 2, { steps: 3 }).toArray(), [1, 10, 100]);
+ * ```
+ */
+export function logspace(start: number, end: number, options: TensorOptions & { readonly steps: number; readonly base?: number }): Tensor {
+  const { steps, base = 10, ...rest } = options;
+  if (!Number.isInteger(steps) || steps < 0) throw new ArgumentError(`Cannot logspace: whole steps from 0 are needed, got ${steps}`);
+  const at = (i: number) => i === steps - 1 && steps > 1 ? end : start + (steps > 1 ? (i * (end - start)) / (steps - 1) : 0);
+  return tensor(Float64Array.from({ length: steps }, (_, i) => base ** at(i)), { ...rest, dtype: options.dtype ?? "float32" });
+}
+
 /** The identity matrix [n, m] (m default n). */
 export function eye(n: number, options: TensorOptions & { readonly m?: number } = {}): Tensor {
   const { m = n } = options;

@@ -3,10 +3,11 @@
  *
  * @module
  */
+import { type DType, integerRange, isFloat } from "./dtype.ts";
 import { ArgumentError, DTypeError, formatShapes, ShapeError } from "./errors.ts";
 import { tidy } from "./scope.ts";
 import { broadcastShapes, normalizeDim, sameShape, sizeOf } from "./shape.ts";
-import type { Tensor } from "./tensor.ts";
+import type { ScatterOptions, Tensor } from "./tensor.ts";
 
 /** What is put where by {@link Tensor.indexPut}. */
 export interface IndexPutOptions {
@@ -96,6 +97,96 @@ function resultOrder({ positions, rest, at }: Picked): number[] {
   const front = positions.shape.map((_, dim) => dim);
   const others = rest.map((_, dim) => positions.rank + dim);
   return [...others.slice(0, at), ...front, ...others.slice(at)];
+}
+
+/** Internal: {@link Tensor.scatter} without the tensor's own values at the places that others come to. */
+export function scatterFresh(
+  x: Tensor,
+  dim: number,
+  { index, src, combine }: ScatterOptions & { readonly combine: "sum" | "prod" | "max" | "min" },
+): Tensor {
+  const neutral = { sum: 0, prod: 1, max: least(x.dtype), min: greatest(x.dtype) }[combine];
+  return tidy(() => x.scatter(dim, { index, src: x.newFull(index.shape, neutral) }).scatter(dim, { index, src, combine }));
+}
+
+/** Internal: the mean of what comes to a place and, unless told otherwise, what was there. */
+export function scatterMean(x: Tensor, dim: number, { index, src, includeSelf = true }: ScatterOptions): Tensor {
+  return tidy(() => {
+    const sums = x.scatter(dim, { index, src, combine: "sum", includeSelf });
+    const ones = x.newFull(index.shape, 1, "int32");
+    const counts = x.newFull(x.shape, includeSelf ? 1 : 0, "int32").scatterAdd(dim, index, ones).maximum(1);
+    return isFloat(x.dtype) ? sums.div(counts) : sums.floorDivide(counts);
+  });
+}
+
+function least(dtype: DType): number {
+  return isFloat(dtype) ? -Infinity : dtype === "bool" ? 0 : integerRange(dtype as "int32" | "uint32")[0];
+}
+
+function greatest(dtype: DType): number {
+  return isFloat(dtype) ? Infinity : dtype === "bool" ? 1 : integerRange(dtype as "int32" | "uint32")[1];
+}
+
+/** Slices and where they go, see {@link Tensor.indexAdd} and {@link Tensor.indexCopy}. */
+export interface IndexSlices {
+  /** int32 [N] positions along the dim. */
+  readonly index: Tensor;
+  /** The tensor's shape with N along the dim. */
+  readonly source: Tensor;
+}
+
+/** Internal: see {@link Tensor.indexAdd} and {@link Tensor.indexCopy}. */
+export function placeSlices(
+  x: Tensor,
+  dim: number,
+  { index, source, combine }: IndexSlices & { readonly combine: "sum" | "replace" },
+  op: string,
+): Tensor {
+  const at = normalizeDim(dim, x.rank, op);
+  const shape = x.rank === 0 ? [1] : x.shape;
+  const wanted = shape.map((size, d) => d === at ? index.size : size);
+  const given = source.rank === 0 ? [1] : source.shape;
+  if (index.rank > 1 || !sameShape(given, wanted)) {
+    throw new ShapeError(
+      `Cannot ${op} ${formatShapes([x.shape, index.shape, source.shape])}: positions [N] and a source [${
+        shape.map((size, d) => d === at ? "N" : size).join(", ")
+      }] are needed`,
+      { op, shapes: [x.shape, index.shape, source.shape] },
+    );
+  }
+  return tidy(() => {
+    const places = index.reshape(wanted.map((_, d) => d === at ? -1 : 1)).expand(wanted);
+    return x.reshape(shape).scatter(at, { index: places, src: source.reshape(wanted), combine }).reshape(x.shape);
+  });
+}
+
+/** Internal: see {@link Tensor.indexFill}. */
+export function indexFill(x: Tensor, dim: number, index: Tensor, value: number): Tensor {
+  const at = normalizeDim(dim, x.rank, "indexFill");
+  return tidy(() => {
+    const source = x.newFull((x.rank === 0 ? [1] : x.shape).map((size, d) => d === at ? index.size : size), value);
+    return placeSlices(x, dim, { index, source, combine: "replace" }, "indexFill");
+  });
+}
+
+/** Internal: see {@link Tensor.maskedScatter}. */
+export function maskedScatter(x: Tensor, mask: Tensor, source: Tensor): Tensor {
+  if (mask.dtype !== "bool") {
+    throw new DTypeError(`Cannot maskedScatter: a bool mask is needed, got ${mask.dtype}`, { op: "maskedScatter" });
+  }
+  if (source.dtype !== x.dtype) {
+    throw new DTypeError(`Cannot maskedScatter ${source.dtype} into ${x.dtype}: one type is needed`, { op: "maskedScatter" });
+  }
+  return tidy(() => {
+    const shape = broadcastShapes([x.shape, mask.shape], "maskedScatter");
+    const open = mask.expand(shape).flatten();
+    const base = x.expand(shape);
+    if (open.size === 0) return base.clone();
+    // The n-th true element takes the n-th of the source, or the gather refuses; the others look at what is there for them.
+    const values = source.size === 0 ? source.newZeros([1]) : source.flatten();
+    const places = open.where(open.cumsum(0).sub(source.size === 0 ? 0 : 1), 0);
+    return open.where(values.gather(0, places), base.flatten()).reshape(shape);
+  });
 }
 
 /** Internal: see {@link Tensor.takeAlongDim}. */

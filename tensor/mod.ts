@@ -114,9 +114,13 @@ export {
   tanhshrink,
   threshold,
 } from "./activations.ts";
+export { cumulativeTrapezoid, gradient, type SlopeOptions, trapezoid, type TrapezoidOptions } from "./calculus.ts";
+export type { CloseOptions } from "./comparing.ts";
 export { type BincountOptions, type Unique } from "./counting.ts";
 export { einsum } from "./einsum.ts";
-export { bucketize, type IndexPutOptions, searchsorted } from "./indexing.ts";
+export { bucketize, type IndexPutOptions, type IndexSlices, searchsorted } from "./indexing.ts";
+export { blockDiag, broadcastTensors, cartesianProd, combinations, dstack, hstack, vstack } from "./joining.ts";
+export { fold, type FoldOptions, type PatchOptions, unfold } from "./patches.ts";
 export {
   cdist,
   type CosineOptions,
@@ -127,9 +131,11 @@ export {
   tensordot,
   type UnitVectorOptions,
   unitVectors,
+  vander,
 } from "./products.ts";
-export { type DiagonalOptions, type DiffOptions, meshgrid } from "./rearrange.ts";
+export { type DiagonalOptions, type DiffOptions, meshgrid, type WindowOptions } from "./rearrange.ts";
 export { type Extrema, type HistogramOptions, type Interpolation, type QuantileOptions } from "./selecting.ts";
+export type { CovarianceOptions, RenormOptions } from "./statistics.ts";
 export { decodeNpy, encodeNpy, loadNpy, type NpyReadOptions, saveNpy } from "./io/npy.ts";
 export { decodeNpz, encodeNpz, loadNpz, type NpzOptions, saveNpz } from "./io/npz.ts";
 export {

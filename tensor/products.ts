@@ -4,7 +4,7 @@
  * @module
  */
 import { ArgumentError, formatShapes, ShapeError } from "./errors.ts";
-import { tensor } from "./create.ts";
+import { cat, tensor } from "./create.ts";
 import { tidy } from "./scope.ts";
 import { broadcastShapes, normalizeDim, sizeOf } from "./shape.ts";
 import type { Dims, KeepDimOptions, Tensor } from "./tensor.ts";
@@ -160,6 +160,26 @@ export function tensordot(
     const x = a.permute([...rows, ...mine]).reshape([product(rows.map((dim) => a.shape[dim]!)), inner]);
     const y = b.permute([...theirs, ...columns]).reshape([inner, product(columns.map((dim) => b.shape[dim]!))]);
     return x.matmul(y).reshape(shape);
+  });
+}
+
+/**
+ * The powers of each number as a matrix: column j holds x^j, or x^(columns - 1 - j) when decreasing.
+ *
+ * @param x [..., N].
+ * @param options `columns`: default N; `increasing`: default true, as torch.linalg.vander.
+ * @returns [..., N, columns].
+ * @throws ShapeError for a single number; ArgumentError for columns that are no whole number from 0.
+ */
+export function vander(x: Tensor, options: { readonly columns?: number; readonly increasing?: boolean } = {}): Tensor {
+  if (x.rank === 0) throw refuse("vander", [x], "at least 1-d is needed");
+  const { columns = x.shape.at(-1)!, increasing = true } = options;
+  if (!Number.isInteger(columns) || columns < 0) throw new ArgumentError(`Cannot vander: whole columns from 0 are needed, got ${columns}`);
+  return tidy(() => {
+    const ones = x.onesLike().unsqueeze(-1);
+    const all = cat([ones, x.unsqueeze(-1).expand([...x.shape, Math.max(0, columns - 1)])], { dim: -1 }).cumprod(-1);
+    const powers = all.narrow(-1, { start: 0, length: columns });
+    return increasing ? powers : powers.flip(-1);
   });
 }
 

@@ -6,7 +6,8 @@
 import { eachStep, refuseInCapture } from "./capture.ts";
 import { tensor, type TensorOptions } from "./create.ts";
 import { getDevice } from "./device.ts";
-import { ArgumentError } from "./errors.ts";
+import { isFloat } from "./dtype.ts";
+import { ArgumentError, DTypeError, formatShapes, ShapeError } from "./errors.ts";
 import * as random from "./ops/random.ts";
 import { threefry } from "./scalar.ts";
 import { tidy } from "./scope.ts";
@@ -90,6 +91,7 @@ export interface RandomOptions extends TensorOptions {
  */
 export function rand(shape: readonly number[], options: RandomOptions & { readonly low?: number; readonly high?: number } = {}): Tensor {
   const { low = 0, high = 1 } = options;
+  if (!(low <= high)) throw new ArgumentError(`Cannot rand: low ≤ high is needed, got ${low} and ${high}`);
   return finish(
     tidy(() => {
       const unit = launch(random.uniform, { shape: checked(shape), key: drawKey(options.generator ?? defaultGenerator) }, options);
@@ -154,6 +156,92 @@ export function bernoulli(shape: readonly number[], options: RandomOptions & { r
     options,
   );
   return options.dtype === undefined || options.dtype === "bool" ? drawn : finish(drawn, options);
+}
+
+/**
+ * int32 positions drawn by weight, [count] or [rows, count].
+ *
+ * @param weights [K] or [rows, K], from 0 and not all 0; they need not add up to 1.
+ * @param options `count`: how many to draw; `replacement`: whether a position may come again, default false.
+ * @throws ShapeError for another number of dims; DTypeError for whole numbers; ArgumentError for a count that is not positive and whole, or
+ * above the number of weights without replacement; on reading the weights (which it waits for): for one that is negative, infinite or NaN, a
+ * sum of 0, or fewer positive ones than are drawn.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { multinomial, tensor } from "./mod.ts";
+ *
+ * assertEquals(await (await multinomial(tensor([0, 1, 0]), { count: 2, replacement: true })).toArray(), [1, 1]);
+ * ```
+ */
+export async function multinomial(
+  weights: Tensor,
+  options: { readonly count: number; readonly replacement?: boolean; readonly generator?: Generator },
+): Promise<Tensor> {
+  const { count, replacement = false, generator = defaultGenerator } = options;
+  checkDraw(weights, count, replacement);
+  const { size, device } = weights;
+  const width = weights.shape.at(-1)!;
+  const rows = size / width;
+  const values = Float64Array.from(await weights.data());
+  const [key0, key1] = generator.nextKey();
+  const drawn = new Int32Array(rows * count);
+  for (let row = 0; row < rows; row++) {
+    const own = values.subarray(row * width, (row + 1) * width);
+    checkWeights(own, count, replacement);
+    const perRow = replacement ? count : width;
+    const uniform = (n: number): number => threefry(key0, key1, row * perRow + n) / 2 ** 32;
+    drawn.set(replacement ? drawAgain(own, count, uniform) : drawOnce(own, count, uniform), row * count);
+  }
+  return tensor(drawn, { shape: weights.rank === 1 ? [count] : [rows, count], device });
+}
+
+/** Each number falls into the weights laid end to end. */
+function drawAgain(weights: Float64Array, count: number, uniform: (n: number) => number): Int32Array {
+  const ends = new Float64Array(weights.length);
+  weights.reduce((sum, weight, place) => ends[place] = sum + weight, 0);
+  const last = weights.findLastIndex((weight) => weight > 0);
+  return Int32Array.from({ length: count }, (_, n) => {
+    const at = uniform(n) * ends.at(-1)!;
+    let [low, high] = [0, last];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (ends[middle]! > at) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  });
+}
+
+/** The least of exponential times, whose rates are the weights. Source: Efraimidis and Spirakis 2006. */
+function drawOnce(weights: Float64Array, count: number, uniform: (n: number) => number): Int32Array {
+  const times = weights.map((weight, place) => weight === 0 ? Infinity : -Math.log(1 - uniform(place)) / weight);
+  return Int32Array.from(times.keys()).sort((a, b) => times[a]! < times[b]! ? -1 : times[a]! > times[b]! ? 1 : a - b).slice(0, count);
+}
+
+function checkDraw({ rank, shape, dtype }: Tensor, count: number, replacement: boolean): void {
+  if (rank < 1 || rank > 2) {
+    throw new ShapeError(`Cannot multinomial ${formatShapes([shape])}: weights [K] or [rows, K] are needed`, {
+      op: "multinomial",
+      shapes: [shape],
+    });
+  }
+  if (!isFloat(dtype)) {
+    throw new DTypeError(`Cannot multinomial: weights of a floating type are needed, got ${dtype}`, { op: "multinomial" });
+  }
+  const most = replacement ? Infinity : shape.at(-1)!;
+  if (!Number.isInteger(count) || count < 1 || count > most) {
+    throw new ArgumentError(`Cannot multinomial: a whole count from 1 to ${most} is needed, got ${count}`);
+  }
+}
+
+function checkWeights(weights: Float64Array, count: number, replacement: boolean): void {
+  const wrong = weights.find((weight) => !(weight >= 0) || weight === Infinity);
+  if (wrong !== undefined) throw new ArgumentError(`Cannot multinomial: finite weights from 0 are needed, got ${wrong}`);
+  const positive = weights.filter((weight) => weight > 0).length;
+  const least = replacement ? 1 : count;
+  if (positive < least) throw new ArgumentError(`Cannot multinomial: at least ${least} weights above 0 are needed, got ${positive}`);
 }
 
 function launch<A>(op: Parameters<typeof apply<A>>[0], attributes: A, { device }: RandomOptions): Tensor {

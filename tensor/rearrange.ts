@@ -7,8 +7,8 @@ import { cat } from "./create.ts";
 import { ArgumentError, formatShapes, ShapeError } from "./errors.ts";
 import * as diagonals from "./ops/diagonal.ts";
 import { tidy } from "./scope.ts";
-import { checkSizes, normalizeDim, sizeOf } from "./shape.ts";
-import { apply, type Tensor } from "./tensor.ts";
+import { checkSizes, normalizeDim, normalizeDims, sizeOf } from "./shape.ts";
+import { apply, type Dims, type Tensor } from "./tensor.ts";
 
 /** Which diagonal of which dims. */
 export interface DiagonalOptions {
@@ -70,6 +70,107 @@ export function diag(x: Tensor, offset: number): Tensor {
 export function trace(x: Tensor): Tensor {
   if (x.rank !== 2) throw new ShapeError(`Cannot trace ${formatShapes([x.shape])}: a matrix is needed`, { op: "trace", shapes: [x.shape] });
   return tidy(() => diagonal(x, {}).sum());
+}
+
+/** Internal: see {@link Tensor.unbind}. */
+export function unbind(x: Tensor, dim: number): Tensor[] {
+  const at = normalizeDim(dim, x.rank, "unbind");
+  if (x.rank === 0) throw new ShapeError("Cannot unbind []: at least 1-d is needed", { op: "unbind", shapes: [x.shape] });
+  return Array.from({ length: x.shape[at]! }, (_, position) => x.select(at, position));
+}
+
+/** Internal: see {@link Tensor.tensorSplit}. */
+export function tensorSplit(x: Tensor, parts: number | readonly number[], dim: number): Tensor[] {
+  const at = normalizeDim(dim, x.rank, "tensorSplit");
+  const size = x.shape[at];
+  if (size === undefined) throw new ShapeError("Cannot tensorSplit []: at least 1-d is needed", { op: "tensorSplit", shapes: [x.shape] });
+  if (typeof parts === "number") {
+    if (!Number.isInteger(parts) || parts < 1) {
+      throw new ArgumentError(`Cannot tensorSplit: a positive whole count is needed, got ${parts}`);
+    }
+    const [least, larger] = [Math.floor(size / parts), size % parts];
+    return x.split(Array.from({ length: parts }, (_, n) => least + (n < larger ? 1 : 0)), { dim: at });
+  }
+  return [...parts, size].map((end, n) => x.slice(at, { start: n === 0 ? 0 : parts[n - 1]!, end }));
+}
+
+/** Internal: see {@link Tensor.movedim}. */
+export function movedim(x: Tensor, source: Dims, destination: Dims): Tensor {
+  const [from, to] = [source, destination].map((dims) => typeof dims === "number" ? [dims] : dims) as [number[], number[]];
+  if (from.length !== to.length) {
+    throw new ArgumentError(`Cannot movedim: as many places as dims are needed, got [${from.join(", ")}] and [${to.join(", ")}]`);
+  }
+  const [moved, places] = [from, to].map((dims) => {
+    normalizeDims(dims, x.rank, "movedim");
+    return dims.map((dim) => normalizeDim(dim, x.rank, "movedim"));
+  }) as [number[], number[]];
+  const order = new Array<number>(x.rank).fill(-1);
+  places.forEach((place, n) => order[place] = moved[n]!);
+  const rest = x.shape.map((_, dim) => dim).filter((dim) => !moved.includes(dim));
+  return x.permute(order.map((dim) => dim < 0 ? rest.shift()! : dim));
+}
+
+/** Internal: see {@link Tensor.unflatten}. */
+export function unflatten(x: Tensor, dim: number, sizes: readonly number[]): Tensor {
+  const at = normalizeDim(dim, x.rank, "unflatten");
+  if (sizes.length === 0) throw new ArgumentError("Cannot unflatten: at least one size is needed, got none");
+  const known = sizes.reduce((product, size) => size === -1 ? product : product * size, 1);
+  const full = sizes.map((size) => size === -1 ? x.shape[at]! / known : size);
+  if (sizes.filter((size) => size === -1).length > 1 || sizeOf(full) !== x.shape[at] || full.some((size) => !Number.isInteger(size))) {
+    throw new ShapeError(
+      `Cannot unflatten ${formatShapes([x.shape])}: sizes of ${x.shape[at]} in all are needed, got [${sizes.join(", ")}]`,
+      {
+        op: "unflatten",
+        shapes: [x.shape],
+      },
+    );
+  }
+  return x.reshape([...x.shape.slice(0, at), ...full, ...x.shape.slice(at + 1)]);
+}
+
+/** Internal: see {@link Tensor.rot90}. */
+export function rot90(x: Tensor, k: number, dims: readonly [number, number]): Tensor {
+  checkWhole(k, "rot90", "k");
+  if (dims.length !== 2) throw new ArgumentError(`Cannot rot90: two dims are needed, got ${(dims as readonly number[]).length}`);
+  const [first, second] = planeOf(x.rank, dims[0], dims[1], "rot90");
+  return tidy(() => {
+    switch (((k % 4) + 4) % 4) {
+      case 1:
+        return x.flip(second).transpose(first, second);
+      case 2:
+        return x.flip([first, second]);
+      case 3:
+        return x.flip(first).transpose(first, second);
+      default:
+        return x.clone();
+    }
+  });
+}
+
+/** Windows along a dim, see {@link Tensor.unfold}. */
+export interface WindowOptions {
+  /** How many elements each has. */
+  readonly size: number;
+  /** How far apart they begin. Default 1. */
+  readonly step?: number;
+}
+
+/** Internal: see {@link Tensor.unfold}. */
+export function unfold(x: Tensor, dim: number, { size, step = 1 }: WindowOptions): Tensor {
+  const at = normalizeDim(dim, x.rank, "unfold");
+  const length = x.shape[at] ?? 1;
+  if (!Number.isInteger(size) || size < 0 || size > length || !Number.isInteger(step) || step < 1) {
+    throw new ArgumentError(`Cannot unfold: a size from 0 to ${length} and a positive whole step are needed, got ${size} and ${step}`);
+  }
+  return tidy(() => {
+    const source = x.rank === 0 ? x.reshape([1]) : x;
+    const reach = Math.floor((length - size) / step) * step + 1;
+    const parts = Array.from({ length: size }, (_, place) => source.slice(at, { start: place, end: place + reach, step }).unsqueeze(-1));
+    const windows = parts.length > 0
+      ? cat(parts, { dim: -1 })
+      : source.slice(at, { end: reach, step }).unsqueeze(-1).narrow(-1, { start: 0, length: 0 });
+    return x.rank === 0 ? windows.squeeze(0) : windows;
+  });
 }
 
 /** Internal: see {@link Tensor.roll}. */

@@ -51,6 +51,15 @@ export function median(x: Tensor, dim: number | undefined, options: KeepDimOptio
   });
 }
 
+/** Internal: see {@link Tensor.nanMedian}. */
+export function nanMedian(x: Tensor, dim: number | undefined, options: KeepDimOptions): Sorted {
+  return alongRow(x, dim, options, "nanMedian", (row) => {
+    // NaN is sorted behind all numbers.
+    const count = row.isNaN().logicalNot().sum(-1, { keepDim: true });
+    return row.detach().sort().indices.gather(-1, count.sub(1).maximum(0).floorDivide(2));
+  });
+}
+
 /** Internal: see {@link Tensor.kthvalue}. */
 export function kthvalue(x: Tensor, k: number, dim: number, options: KeepDimOptions): Sorted {
   const size = x.shape[normalizeDim(dim, x.rank, "kthvalue")] ?? 1;
@@ -102,8 +111,8 @@ function alongRow(
   return { values: values!, indices: indices! };
 }
 
-/** Internal: see {@link Tensor.quantile}. */
-export function quantile(x: Tensor, q: number | readonly number[], options: QuantileOptions): Tensor {
+/** Internal: see {@link Tensor.quantile}, and {@link Tensor.nanQuantile} for the numbers alone. */
+export function quantile(x: Tensor, q: number | readonly number[], options: QuantileOptions, numbers = false): Tensor {
   const { dim, keepDim = false, interpolation = "linear" } = options;
   const list = typeof q === "number" ? [q] : q;
   if (!isFloat(x.dtype)) {
@@ -122,12 +131,13 @@ export function quantile(x: Tensor, q: number | readonly number[], options: Quan
       });
     }
     const sorted = row.sort().values;
-    const poisoned = row.isNaN().any(-1, { keepDim: true });
+    const nans = row.isNaN();
+    const poisoned = nans.any(-1, { keepDim: true });
+    const last = numbers ? nans.logicalNot().sum(-1, { keepDim: true }).sub(1).maximum(0).to(row.dtype) : undefined;
     const parts = list.map((value) => {
-      const [low, high, weight] = ranks(value * (size - 1), interpolation);
-      const lower = sorted.narrow(-1, { start: low, length: 1 });
-      const chosen = weight === 0 ? lower : lower.lerp(sorted.narrow(-1, { start: high, length: 1 }), weight);
-      const found = poisoned.where(NaN, chosen);
+      const found = last === undefined
+        ? poisoned.where(NaN, atRank(sorted, value * (size - 1), interpolation))
+        : atRanks(sorted, last.mul(value), interpolation);
       if (dim === undefined || x.rank === 0) return found.reshape(keepDim ? x.shape.map(() => 1) : []);
       const placed = found.transpose(at, -1);
       return keepDim ? placed : placed.squeeze(at);
@@ -135,6 +145,40 @@ export function quantile(x: Tensor, q: number | readonly number[], options: Quan
     if (typeof q === "number") return parts[0]!;
     return parts.length === 0 ? x.newZeros([0]) : stack(parts);
   });
+}
+
+/** The value at one rank of every sorted row. */
+function atRank(sorted: Tensor, rank: number, interpolation: Interpolation): Tensor {
+  const [low, high, weight] = ranks(rank, interpolation);
+  const lower = sorted.narrow(-1, { start: low, length: 1 });
+  return weight === 0 ? lower : lower.lerp(sorted.narrow(-1, { start: high, length: 1 }), weight);
+}
+
+/** The values at ranks [..., 1] of sorted rows, each its own. */
+function atRanks(sorted: Tensor, rank: Tensor, interpolation: Interpolation): Tensor {
+  const [low, high] = [rank.floor(), rank.ceil()];
+  const at = (place: Tensor): Tensor => sorted.gather(-1, place.to("int32"));
+  switch (interpolation) {
+    case "linear":
+    case "midpoint": {
+      const lower = at(low);
+      const weight = interpolation === "linear" ? rank.sub(low) : low.eq(high).where(0, rank.newFull([], 0.5));
+      // Of the same element there is nothing to blend, which keeps infinities.
+      return low.eq(high).where(lower, lower.lerp(at(high), weight));
+    }
+    case "lower":
+      return at(low);
+    case "higher":
+      return at(high);
+    case "nearest":
+      return at(rank.round());
+    default:
+      throw unknownInterpolation(interpolation);
+  }
+}
+
+function unknownInterpolation(interpolation: never): ArgumentError {
+  return new ArgumentError(`Cannot quantile: a known interpolation is needed, got ${JSON.stringify(interpolation)}`);
 }
 
 /** The elements on both sides of a rank and the weight of the second. */
@@ -155,7 +199,7 @@ function ranks(rank: number, interpolation: Interpolation): [number, number, num
       return [nearest, nearest, 0];
     }
     default:
-      throw new ArgumentError(`Cannot quantile: a known interpolation is needed, got ${JSON.stringify(interpolation)}`);
+      throw unknownInterpolation(interpolation);
   }
 }
 

@@ -28,6 +28,7 @@ import { describe, formatValues } from "./format.ts";
 import type { View } from "./kernel.ts";
 import { CountedStorage, needsTurn } from "./memory.ts";
 import type { Layout, Op } from "./op.ts";
+import * as comparing from "./comparing.ts";
 import * as counting from "./counting.ts";
 import * as cumulative from "./cumulative.ts";
 import * as picking from "./indexing.ts";
@@ -37,6 +38,7 @@ import * as indexing from "./ops/index.ts";
 import * as linear from "./ops/matmul.ts";
 import * as reduction from "./ops/reduce.ts";
 import * as shaping from "./ops/shape.ts";
+import * as pointwise from "./ops/pointwise.ts";
 import * as rows from "./ops/softmax.ts";
 import * as special from "./ops/special.ts";
 import * as unary from "./ops/unary.ts";
@@ -44,6 +46,7 @@ import * as products from "./products.ts";
 import * as rearranging from "./rearrange.ts";
 import { currentScope, type Scope, type Scoped, tidy } from "./scope.ts";
 import * as selecting from "./selecting.ts";
+import * as statistics from "./statistics.ts";
 import { broadcastShapes, contiguousStrides, isContiguous, normalizeDim, normalizeDims, resolveSizes, sameShape, sizeOf } from "./shape.ts";
 
 /** What a tensor's values are read into: bool arrives as bytes of 0 and 1. */
@@ -90,7 +93,9 @@ export interface ScatterOptions {
   /** The values, of at least the index's shape. */
   readonly src: Tensor;
   /** What happens where values meet. Default "replace": the last one stays. */
-  readonly combine?: "replace" | "sum" | "prod" | "max" | "min";
+  readonly combine?: "replace" | "sum" | "prod" | "max" | "min" | "mean";
+  /** Whether the tensor's own values take part where others come to them. Default true. */
+  readonly includeSelf?: boolean;
 }
 
 /** What {@link Tensor.sort} and {@link Tensor.topk} return. */
@@ -433,6 +438,26 @@ export class Tensor implements Scoped, Disposable {
     return combine(arithmetic.xlogy, this, other);
   }
 
+  /** The greater of a and b, broadcast; NaN only if both are. */
+  fmax(other: Tensor | number): Tensor {
+    return combine(pointwise.fmax, this, other);
+  }
+
+  /** The lesser of a and b, broadcast; NaN only if both are. */
+  fmin(other: Tensor | number): Tensor {
+    return combine(pointwise.fmin, this, other);
+  }
+
+  /** |a| with the sign of b, broadcast, that of -0 too. */
+  copysign(other: Tensor | number): Tensor {
+    return combine(pointwise.copysign, this, other);
+  }
+
+  /** 0 below 0 (and for NaN, as in PyTorch), 1 above, `values` at 0, broadcast. Has no gradient. */
+  heaviside(values: Tensor | number): Tensor {
+    return combine(pointwise.heaviside, this, values);
+  }
+
   /** a + weight (end - a), broadcast; exactly `end` where the weight is 1. */
   lerp(end: Tensor, weight: Tensor | number): Tensor {
     return products.lerp(this, end, weight);
@@ -473,9 +498,26 @@ export class Tensor implements Scoped, Disposable {
     return one(unary.ceil, this);
   }
 
-  /** The nearest whole number, halves to even. */
-  round(): Tensor {
-    return one(unary.round, this);
+  /**
+   * The nearest whole number, halves to even; with `decimals` the nearest multiple of 10^-decimals.
+   *
+   * @throws ArgumentError for decimals that are no whole number.
+   */
+  round({ decimals = 0 }: { readonly decimals?: number } = {}): Tensor {
+    if (decimals === 0) return one(unary.round, this);
+    if (!Number.isInteger(decimals)) throw new ArgumentError(`Cannot round: whole decimals are needed, got ${decimals}`);
+    const scale = 10 ** Math.abs(decimals);
+    return tidy(() => decimals > 0 ? this.mul(scale).round().div(scale) : this.div(scale).round().mul(scale));
+  }
+
+  /** What stands behind the point, with x's sign. */
+  frac(): Tensor {
+    return one(pointwise.frac, this);
+  }
+
+  /** Whether it is below 0, or -0, as bool. */
+  signbit(): Tensor {
+    return one(pointwise.signbit, this);
   }
 
   /** x without its fraction. */
@@ -506,6 +548,11 @@ export class Tensor implements Scoped, Disposable {
   /** e^x. */
   exp(): Tensor {
     return one(unary.exp, this);
+  }
+
+  /** 2^x. */
+  exp2(): Tensor {
+    return one(pointwise.exp2, this);
   }
 
   /** e^x - 1, exact near 0. */
@@ -606,6 +653,16 @@ export class Tensor implements Scoped, Disposable {
   /** The number whose error function is x; ±Infinity at ±1, NaN beyond. */
   erfinv(): Tensor {
     return one(special.erfinv, this);
+  }
+
+  /** sin(πx) / (πx), and 1 at 0. */
+  sinc(): Tensor {
+    return one(pointwise.sinc, this);
+  }
+
+  /** log(x / (1 - x)); with `eps` of x held between eps and 1 - eps first, without it NaN outside 0 … 1. */
+  logit({ eps }: { readonly eps?: number } = {}): Tensor {
+    return eps === undefined ? one(pointwise.logit, this) : tidy(() => this.clamp({ min: eps, max: 1 - eps }).logit());
   }
 
   /** log |Γ(x)|. */
@@ -773,6 +830,30 @@ export class Tensor implements Scoped, Disposable {
     return one(arithmetic.nanToNum, this, [nan, posInf ?? greatest, negInf ?? -greatest]);
   }
 
+  /** Which elements are among `values`, as bool; with `invert`, which are not. NaN is among none. */
+  isIn(values: Tensor, options: { readonly invert?: boolean } = {}): Tensor {
+    return comparing.isIn(this, values, options);
+  }
+
+  /**
+   * Whether |a - b| ≤ atol + rtol |b|, or a = b, broadcast, as bool.
+   *
+   * @throws DTypeError for two types; ArgumentError for a tolerance below 0.
+   */
+  isClose(other: Tensor, options: comparing.CloseOptions = {}): Tensor {
+    return comparing.isClose(this, other, options);
+  }
+
+  /** Whether {@link isClose} holds everywhere. Waits for the values. */
+  allClose(other: Tensor, options: comparing.CloseOptions = {}): Promise<boolean> {
+    return comparing.allClose(this, other, options);
+  }
+
+  /** Whether shapes and all elements are equal. Waits for the values. */
+  equal(other: Tensor): Promise<boolean> {
+    return comparing.equal(this, other);
+  }
+
   /** With this bool tensor as the condition: `a` where true, `b` where false, broadcast. */
   where(a: Tensor | number, b: Tensor | number): Tensor {
     if (typeof a === "number" && typeof b === "number") return this.where(scalarLike(this, a, b), b);
@@ -895,6 +976,50 @@ export class Tensor implements Scoped, Disposable {
    */
   quantile(q: number | readonly number[], options: selecting.QuantileOptions = {}): Tensor {
     return selecting.quantile(this, q, options);
+  }
+
+  /** {@link median} of the numbers, NaN left out: NaN where there are none. */
+  nanMedian(dim?: number, options: KeepDimOptions = {}): Sorted {
+    return selecting.nanMedian(this, dim, options);
+  }
+
+  /** {@link quantile} of the numbers, NaN left out: NaN where there are none. */
+  nanQuantile(q: number | readonly number[], options: selecting.QuantileOptions = {}): Tensor {
+    return selecting.quantile(this, q, options, true);
+  }
+
+  /** The sum over `dim` (default all), NaN counting as 0. */
+  nanSum(dim?: Dims, options: KeepDimOptions = {}): Tensor {
+    return statistics.nanSum(this, dim, options);
+  }
+
+  /** The mean of the numbers over `dim` (default all), NaN left out: NaN where there are none. */
+  nanMean(dim?: Dims, options: KeepDimOptions = {}): Tensor {
+    return statistics.nanMean(this, dim, options);
+  }
+
+  /** How many elements over `dim` (default all) are not 0, int32. */
+  countNonzero(dim?: Dims, options: KeepDimOptions = {}): Tensor {
+    return tidy(() => this.ne(0).sum(dim, options));
+  }
+
+  /**
+   * The covariance of variables [V, N] as a matrix [V, V], or the variance of one [N]; NaN for a negative frequency or weight.
+   *
+   * @throws ShapeError for more than two dims, or frequencies and weights that are not one per observation.
+   */
+  cov(options: statistics.CovarianceOptions = {}): Tensor {
+    return statistics.cov(this, options);
+  }
+
+  /** Pearson's correlation of variables [V, N], a matrix [V, V] from -1 to 1. */
+  corrcoef(): Tensor {
+    return statistics.corrcoef(this);
+  }
+
+  /** The slices of `dim` whose norm is above `maxNorm` scaled down to it. */
+  renorm(options: statistics.RenormOptions): Tensor {
+    return statistics.renorm(this, options);
   }
 
   /** How many elements fall into each of `bins` equal intervals of [min, max] (default: of the elements' own range). */
@@ -1152,6 +1277,21 @@ export class Tensor implements Scoped, Disposable {
     });
   }
 
+  /**
+   * Parts along `dim` (default 0), as views: that many of nearly equal size, the first ones larger by one; or those between the given
+   * positions, which work as slices' ends do.
+   *
+   * @throws ArgumentError for a count that is not positive and whole.
+   */
+  tensorSplit(parts: number | readonly number[], { dim = 0 }: { readonly dim?: number } = {}): Tensor[] {
+    return rearranging.tensorSplit(this, parts, dim);
+  }
+
+  /** The slices of `dim` (default 0) without it, as views. */
+  unbind(dim = 0): Tensor[] {
+    return rearranging.unbind(this, dim);
+  }
+
   /** At most `count` parts of equal size (the last may be smaller) along `dim` (default 0), as views. */
   chunk(count: number, { dim = 0 }: { readonly dim?: number } = {}): Tensor[] {
     if (!Number.isInteger(count) || count < 1) throw new ArgumentError(`Cannot chunk: a positive whole count is needed, got ${count}`);
@@ -1206,6 +1346,30 @@ export class Tensor implements Scoped, Disposable {
   /** The diagonal of two dims (default the first two) as the last dim, as a view. */
   diagonal(options: rearranging.DiagonalOptions = {}): Tensor {
     return rearranging.diagonal(this, options);
+  }
+
+  /** Dims moved from places to others, the rest keeping their order, as a view. */
+  movedim(source: Dims, destination: Dims): Tensor {
+    return rearranging.movedim(this, source, destination);
+  }
+
+  /** A dim split into several; one size may be -1. */
+  unflatten(dim: number, sizes: readonly number[]): Tensor {
+    return rearranging.unflatten(this, dim, sizes);
+  }
+
+  /** Turned k times by 90° in the plane of two dims (default the first two), from the first towards the second. */
+  rot90(k = 1, dims: readonly [number, number] = [0, 1]): Tensor {
+    return rearranging.rot90(this, k, dims);
+  }
+
+  /**
+   * Windows of `size` elements along `dim`, `step` (default 1) apart, each along a new last dim.
+   *
+   * @throws ArgumentError for a size or step that is not positive and whole, or a size above the dim's.
+   */
+  unfold(dim: number, options: rearranging.WindowOptions): Tensor {
+    return rearranging.unfold(this, dim, options);
   }
 
   /** Zeros with the last dim along the diagonal of two new dims (default the last two). */
@@ -1297,7 +1461,10 @@ export class Tensor implements Scoped, Disposable {
   }
 
   /** This tensor with `src` combined in at the places that `index` names along `dim`. */
-  scatter(dim: number, { index, src, combine = "replace" }: ScatterOptions): Tensor {
+  scatter(dim: number, options: ScatterOptions): Tensor {
+    const { index, src, combine = "replace", includeSelf = true } = options;
+    if (combine === "mean") return picking.scatterMean(this, dim, options);
+    if (!includeSelf && combine !== "replace") return picking.scatterFresh(this, dim, { ...options, combine });
     const op = combine === "replace" || combine === "sum" ? indexing.scatter : indexing.scatterReduce;
     return apply(op, [this, index, src], { dim: normalizeDim(dim, this.rank, "scatter"), combine })[0]!;
   }
@@ -1338,6 +1505,30 @@ export class Tensor implements Scoped, Disposable {
     return picking.takeAlongDim(this, index, dim);
   }
 
+  /** This tensor with `alpha` (default 1) times the slices of `source` added at the int32 positions [N] along `dim`. */
+  indexAdd(dim: number, { index, source, alpha = 1 }: picking.IndexSlices & { readonly alpha?: number }): Tensor {
+    return tidy(() => picking.placeSlices(this, dim, { index, source: source.mul(alpha), combine: "sum" }, "indexAdd"));
+  }
+
+  /** This tensor with the slices of `source` in place of those at the int32 positions [N] along `dim`. */
+  indexCopy(dim: number, slices: picking.IndexSlices): Tensor {
+    return picking.placeSlices(this, dim, { ...slices, combine: "replace" }, "indexCopy");
+  }
+
+  /** This tensor with `value` in the slices at the int32 positions [N] along `dim`. */
+  indexFill(dim: number, index: Tensor, value: number): Tensor {
+    return picking.indexFill(this, dim, index, value);
+  }
+
+  /**
+   * This tensor with the elements of `source`, in order, wherever the bool mask is true, broadcast.
+   *
+   * @throws IndexError when `source` has too few (on a GPU: at the next read).
+   */
+  maskedScatter(mask: Tensor, source: Tensor): Tensor {
+    return picking.maskedScatter(this, mask, source);
+  }
+
   /** The elements at int32 positions of the flattened tensor, in the index's shape. */
   take(index: Tensor): Tensor {
     return tidy(() => this.flatten().index([index]));
@@ -1356,6 +1547,11 @@ export class Tensor implements Scoped, Disposable {
   /** The distinct elements (or slices of `dim`), sorted. Waits for the values, since they decide the size. */
   unique({ dim }: { readonly dim?: number } = {}): Promise<counting.Unique> {
     return counting.unique(this, dim);
+  }
+
+  /** {@link unique} of neighbours alone: every run of equal elements (or slices of `dim`) once, in order. */
+  uniqueConsecutive({ dim }: { readonly dim?: number } = {}): Promise<counting.Unique> {
+    return counting.unique(this, dim, true);
   }
 
   /** How often each whole number from 0 occurs in a vector. Waits for the values, since they decide the size. */

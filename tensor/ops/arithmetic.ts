@@ -118,7 +118,8 @@ export const hypot: Binary = binary("hypot", {
   type: "float",
 });
 
-function constantLike(like: Value, value: number): Value {
+/** A number of the same type. */
+export function constantLike(like: Value, value: number): Value {
   return { dtype: like.dtype, node: { kind: "constant", value, dtype: like.dtype }, args: [] };
 }
 

@@ -17,6 +17,7 @@ import type * as diagonals from "../../tensor/ops/diagonal.ts";
 import type * as indexing from "../../tensor/ops/index.ts";
 import type * as products from "../../tensor/ops/matmul.ts";
 import type * as normalizing from "../../tensor/ops/normalize_by.ts";
+import type * as pointwise from "../../tensor/ops/pointwise.ts";
 import type * as pairs from "../../tensor/ops/pairs.ts";
 import type * as random from "../../tensor/ops/random.ts";
 import type * as reduction from "../../tensor/ops/reduce.ts";
@@ -38,6 +39,7 @@ import {
   specialSamples,
 } from "./samples/breadth.ts";
 import { binarySamples, elementwiseMethodSamples, unarySamples } from "./samples/elementwise.ts";
+import { type FurtherFunction, furtherFunctionSamples, furtherSamples, pointwiseSamples } from "./samples/further.ts";
 import { lossSamples } from "./samples/losses.ts";
 import { metricLossSamples } from "./samples/metric_losses.ts";
 import { functionSamples, pairSamples, productSamples } from "./samples/products.ts";
@@ -50,6 +52,7 @@ export type OpName =
   | OpsOf<typeof binary>
   | OpsOf<typeof arithmetic>
   | OpsOf<typeof activation>
+  | OpsOf<typeof pointwise>
   | OpsOf<typeof diagonals>
   | OpsOf<typeof scans>
   | OpsOf<typeof special>
@@ -91,6 +94,7 @@ export type SampleName =
   | TensorFunctionsOf<typeof pooling>
   | TensorFunctionsOf<typeof activations>
   | BreadthFunction
+  | FurtherFunction
   | TensorFunctionsOf<typeof losses>
   | "stack";
 
@@ -107,6 +111,9 @@ export const samples: Samples<SampleName> = {
   ...specialSamples,
   ...breadthSamples,
   ...breadthFunctionSamples,
+  ...pointwiseSamples,
+  ...furtherSamples,
+  ...furtherFunctionSamples,
   ...reduceSamples,
   ...reduceMethodSamples,
   ...rowSamples,

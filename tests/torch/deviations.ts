@@ -26,6 +26,8 @@ const lost = "NaN stays NaN, where PyTorch's comparisons turn it into 0";
 const crossed = "a least value above the greatest is refused, as nn.Hardtanh does and later versions of PyTorch do here too";
 const pole =
   "beside and at a pole PyTorch's float32 trigamma is off by up to all its digits (at -1 it is finite); ours agrees with float64";
+const fractions = "fractions are plain numbers here, so they have no gradient";
+const values = "values on a device are not looked at before computing; a negative weight makes the result NaN";
 const lacking = "a 1-d input without a single element has no channels here";
 const whole = "20.0 is the whole number 20";
 const mean = "the mean of whole numbers is a float here";
@@ -41,7 +43,9 @@ const deviations: readonly Deviation[] = [
     positions: [11, 24],
     reason: "at ±∞ the slope is 0, where PyTorch's formula gives NaN",
   },
-  { operator: "quantile", kind: "gradient", positions: [37, 44, 51], reason: "fractions are plain numbers here, so they have no gradient" },
+  { operator: "copysign", kind: "gradient", positions: [43, 44, 88, 89], reason: nan },
+  { operator: "nanquantile", kind: "gradient", positions: [37, 44, 51], reason: fractions },
+  { operator: "quantile", kind: "gradient", positions: [37, 44, 51], reason: fractions },
   { operator: "digamma", kind: "gradient", positions: [9, 10, 12, 16, 22, 23, 25], reason: pole },
   { operator: "logcumsumexp", kind: "gradient", positions: [0, 1], reason: "PyTorch's is off by 7e-4; ours agrees with float64" },
   { operator: "native_layer_norm", kind: "forward", positions: [8, 9, 10, 11], reason: lone },
@@ -62,6 +66,10 @@ const deviations: readonly Deviation[] = [
   { operator: "nn.functional.relu6", kind: "gradient", positions: [11, 24, 25], reason: nan },
   { operator: "atan2", kind: "error", positions: [0], reason: numbers },
   { operator: "linspace", kind: "error", positions: [1], reason: whole },
+  { operator: "logspace", kind: "error", positions: [1], reason: whole },
+  { operator: "heaviside", kind: "error", positions: [0], reason: numbers },
+  { operator: "cov", kind: "error", positions: [7, 8], reason: values },
+  { operator: "nn.functional.max_pool3d", kind: "error", positions: [4], reason: "images without channels have windows without channels" },
   { operator: "linalg.cross", kind: "error", positions: [1], reason: "vectors of different ranks are broadcast as everywhere" },
   { operator: "hypot", kind: "error", positions: [0], reason: numbers },
   { operator: "max/binary", kind: "error", positions: [0], reason: numbers },

@@ -19,6 +19,7 @@ import { type DType, read, scope, Tensor } from "../../tensor/mod.ts";
 import { elementDifference } from "../close.ts";
 import { Arguments, Unsupported } from "./arguments.ts";
 import { build, elementsOf, type ErrorInput, type Operator, ourTypes, type Sample, type StoredCall, type StoredTensor } from "./format.ts";
+import { refusedByTypes } from "./refused_by_types.ts";
 import { type Tolerance, toleranceOf } from "./tolerances.ts";
 
 /** What a row of the table returns: the outputs in PyTorch's order. */
@@ -32,15 +33,17 @@ export interface Row {
   readonly composed: boolean;
   /** The call. */
   readonly call: (a: Arguments) => Result | Promise<Result>;
+  /** Whether its results are drawn, so that there is nothing to compare. */
+  readonly random?: boolean;
   /** Our outputs where several are right, such as vectors of either sign, made to be the ones that PyTorch chose. */
   readonly align?: (got: readonly Tensor[], expected: readonly Tensor[]) => readonly Tensor[];
 }
 
-/** What became of a replay. */
-export type Outcome = { readonly kind: "passed" } | { readonly kind: "failed"; readonly why: string } | {
-  readonly kind: "unsupported";
-  readonly what: string;
-};
+/** What became of a replay. An error is "uncompiled" where the call that PyTorch refuses is none in TypeScript. */
+export type Outcome =
+  | { readonly kind: "passed" }
+  | { readonly kind: "failed"; readonly why: string }
+  | { readonly kind: "unsupported" | "uncompiled"; readonly what: string };
 
 const passed: Outcome = { kind: "passed" };
 
@@ -52,6 +55,7 @@ export interface Replay {
 
 /** Replays a sample, forward or also backward. */
 export async function replaySample(row: Row, operator: Operator, sample: Sample, { device, gradient }: Replay): Promise<Outcome> {
+  if (row.random) return { kind: "unsupported", what: "a random result" };
   using _ = scope();
   try {
     const tensors = buildAll(sample, operator, device);
@@ -83,7 +87,9 @@ export async function replayError(row: Row, operator: Operator, input: ErrorInpu
   try {
     await read(...await run(row, input, buildAll(input, operator, device)));
   } catch (error) {
-    if (error instanceof Unsupported) return { kind: "unsupported", what: error.what };
+    if (error instanceof Unsupported) {
+      return { kind: refusedByTypes[error.what] === undefined ? "unsupported" : "uncompiled", what: error.what };
+    }
     return typedErrors.some((type) => error instanceof type)
       ? passed
       : row.composed

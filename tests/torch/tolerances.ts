@@ -43,6 +43,9 @@ const looser: Readonly<Record<string, Looser>> = {
   "nn.functional.conv2d": cancels,
   "nn.functional.conv_transpose1d": cancels,
   "nn.functional.conv_transpose2d": cancels,
+  "nn.functional.conv_transpose3d": cancels,
+  "masked.normalize gradient": cancels,
+  "ldexp gradient": cancels,
   "pow gradient": {
     absolute: 1e-5,
     relative: 1e-5,
@@ -53,6 +56,11 @@ const looser: Readonly<Record<string, Looser>> = {
     absolute: 1e-5,
     relative: 5e-5,
     reason: "near ±1 the exponential of a square magnifies its rounding; against float64 PyTorch is off by 3e-5, we by 1e-6",
+  },
+  "sinc gradient": {
+    absolute: 2e-4,
+    relative: 1e-5,
+    reason: "near 0 the terms of PyTorch's formula cancel; ours is a series there, which agrees with float64",
   },
   "digamma gradient": {
     absolute: 1e-5,

@@ -36,6 +36,9 @@ export type MetricLoss =
   | "huberLoss"
   | "hingeEmbeddingLoss"
   | "multiMarginLoss"
+  | "softMarginLoss"
+  | "multilabelMarginLoss"
+  | "multilabelSoftMarginLoss"
   | "marginRankingLoss"
   | "cosineEmbeddingLoss"
   | "tripletMarginLoss"
@@ -48,6 +51,21 @@ export type MetricLoss =
   | "proxyAnchorLoss";
 
 export const metricLossSamples: Samples<MetricLoss> = {
+  softMarginLoss: [{ inputs: [real([4]), signs], run: (x, t) => losses.softMarginLoss(x, t!) }],
+  multilabelMarginLoss: [
+    {
+      inputs: [real([2, 4]), whole([2, 4], [2, 0, -1, 3, 1, -1, 0, 2])],
+      run: (x, t) => losses.multilabelMarginLoss(x, t!, { reduction: "none" }),
+    },
+    { inputs: [real([3]), whole([3], [-1, 0, 1])], run: (x, t) => losses.multilabelMarginLoss(x, t!) },
+  ],
+  multilabelSoftMarginLoss: [
+    { inputs: [real([2, 3]), targets], run: (x, t) => losses.multilabelSoftMarginLoss(x, t!) },
+    {
+      inputs: [real([2, 3]), targets, positive([3])],
+      run: (x, t, weight) => losses.multilabelSoftMarginLoss(x, t!, { weight: weight!, reduction: "sum" }),
+    },
+  ],
   bceLoss: [{ inputs: [chances, targets], run: (p, t) => losses.bceLoss(p, t!) }],
   klDivLoss: [
     { inputs: [real([2, 3]), targets], run: (x, t) => losses.klDivLoss(x, t!, { reduction: "batchmean" }) },

@@ -89,6 +89,19 @@ export const indexSamples: Samples<OpsOf<typeof indexing>> = {
       run: (x, index, src) => x.scatter(1, { index: index!, src: src! }),
     },
     ...scatterAdds,
+    ...(["sum", "prod", "max", "min", "mean"] as const).map((combine): Sample => ({
+      inputs: [real([3, 3]), indices, real([3, 4], { seed: 1 })],
+      run: (x, index, src) => x.scatter(0, { index: index!, src: src!, combine, includeSelf: false }),
+    })),
+    {
+      inputs: [real([3, 3]), indices, real([3, 4], { seed: 1 })],
+      run: (x, index, src) => x.scatter(0, { index: index!, src: src!, combine: "mean" }),
+    },
+    {
+      inputs: [whole([3], [5, -7, 9]), whole([3], [1, 1, 2]), whole([3], [-4, 2, 8])],
+      run: (x, index, src) => x.scatter(0, { index: index!, src: src!, combine: "mean" }),
+      order: 0,
+    },
   ],
   scatterReduce: [
     ...(["prod", "max", "min"] as const).flatMap((combine): Sample[] => [

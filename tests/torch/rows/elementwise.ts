@@ -23,6 +23,8 @@ import {
 import { type Arguments, Unsupported } from "../arguments.ts";
 import { allComposed, asTensor, binary, composed, row, type Rows, unary } from "./row.ts";
 
+const rounded = row("input", (a) => a.tensor("input").round({ decimals: a.number("decimals", 0) }));
+
 const functions: Rows = {
   abs: unary((x) => x.abs()),
   acos: unary((x) => x.acos()),
@@ -70,10 +72,14 @@ const functions: Rows = {
       ...(a.has("neginf") && { negInf: a.number("neginf") }),
     });
   }),
-  "round/decimals_0": row("input", (a) => {
-    if (a.number("decimals", 0) !== 0) throw new Unsupported("decimals");
-    return a.tensor("input").round();
-  }),
+  exp2: unary((x) => x.exp2()),
+  frac: unary((x) => x.frac()),
+  signbit: unary((x) => x.signbit()),
+  sinc: unary((x) => x.sinc()),
+  logit: row("input eps", (a) => a.tensor("input").logit(a.has("eps") ? { eps: a.number("eps") } : {})),
+  "round/decimals_0": rounded,
+  "round/decimals_3": rounded,
+  "round/decimals_neg_3": rounded,
 };
 
 const activations: Rows = {
@@ -119,8 +125,7 @@ const composedFunctions: Rows = allComposed({
   resolve_neg: unary((x) => x.alias()),
   isposinf: unary((x) => x.eq(Infinity)),
   isneginf: unary((x) => x.eq(-Infinity)),
-  frac: unary((x) => x.sub(x.trunc())),
-  exp2: unary((x) => x.newFull([], 2).pow(x)),
+  "special.ndtr": unary((x) => x.mul(-Math.SQRT1_2).erfc().mul(0.5)),
   deg2rad: unary((x) => x.mul(Math.PI / 180)),
   rad2deg: unary((x) => x.mul(180 / Math.PI)),
 });
@@ -143,6 +148,18 @@ const arithmetic: Rows = {
   "div/trunc_rounding": row("input other", divided),
   floor_divide: binary((x, other) => x.floorDivide(other)),
   remainder: row("input other", (a) => asTensor(a.operand("input"), firstTensor(a)).remainder(a.operand("other"))),
+  copysign: binary((x, other) => x.copysign(other)),
+  heaviside: row("input values", (a) => a.tensor("input").heaviside(a.operand("values"))),
+  ldexp: composed("input other", (a) => a.tensor("input").mul(a.tensor("other").exp2())),
+  logaddexp2: composed("input other", (a) => {
+    const [x, other] = [a.tensor("input").mul(Math.LN2), a.tensor("other").mul(Math.LN2)];
+    return x.logaddexp(other).div(Math.LN2);
+  }),
+  float_power: composed("input exponent", (a) => {
+    const [x, exponent] = [a.operand("input"), a.operand("exponent")];
+    const wide = (value: Tensor | number) => typeof value === "number" ? value : value.to("float64");
+    return asTensor(wide(x), wide(exponent) as Tensor).pow(wide(exponent));
+  }),
   fmod: binary((x, other) => x.fmod(other)),
   hypot: binary((x, other) => x.hypot(other)),
   logaddexp: binary((x, other) => x.logaddexp(other)),
@@ -225,13 +242,14 @@ const comparisons: Rows = {
   }),
   clamp_min: row("input min", (a) => atLeast(a.tensor("input"), a.operand("min"))),
   clamp_max: row("input max", (a) => atMost(a.tensor("input"), a.operand("max"))),
-  fmax: composed("input other", (a) => {
-    const [x, other] = [a.tensor("input"), a.tensor("other")];
-    return x.ge(other).logicalOr(other.isNaN()).where(x, other);
+  fmax: row("input other", (a) => a.tensor("input").fmax(a.tensor("other"))),
+  fmin: row("input other", (a) => a.tensor("input").fmin(a.tensor("other"))),
+  isclose: row("input other", (a) => {
+    const options = { rtol: a.number("rtol", 1e-5), atol: a.number("atol", 1e-8), equalNaN: a.flag("equal_nan") };
+    return a.tensor("input").isClose(a.tensor("other"), options);
   }),
-  fmin: composed("input other", (a) => {
-    const [x, other] = [a.tensor("input"), a.tensor("other")];
-    return x.le(other).logicalOr(other.isNaN()).where(x, other);
+  isin: row("elements test_elements", (a) => {
+    return a.ignore("assume_unique").tensor("elements").isIn(a.tensor("test_elements"), { invert: a.flag("invert") });
   }),
 };
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { embedding } from "../../../nn/mod.ts";
-import { type Tensor, tensor } from "../../../tensor/mod.ts";
+import { arange, type Tensor, tensor } from "../../../tensor/mod.ts";
 import { type Arguments, Unsupported } from "../arguments.ts";
 import type { StoredArgument } from "../format.ts";
 import { composed, row, type Rows } from "./row.ts";
@@ -21,6 +21,35 @@ const places: Rows = {
   "scatter_reduce/prod": row("input dim index src reduce", scatterReduce),
   "scatter_reduce/amax": row("input dim index src reduce", scatterReduce),
   "scatter_reduce/amin": row("input dim index src reduce", scatterReduce),
+  "scatter_reduce/mean": row("input dim index src reduce", scatterReduce),
+  masked_scatter: row("input mask source", (a) => a.tensor("input").maskedScatter(a.tensor("mask"), a.tensor("source"))),
+  index_fill: row("input dim index value", (a) => {
+    const value = a.operand("value");
+    if (typeof value !== "number") throw new Unsupported("value that is a tensor");
+    return a.tensor("input").indexFill(a.number("dim"), a.tensor("index"), value);
+  }),
+  index_reduce: composed("input dim index source reduce", (a) => {
+    const [x, dim, index, src] = [a.tensor("input"), a.number("dim"), a.tensor("index"), a.tensor("source")];
+    const combine = combined[a.text<keyof typeof combined>("reduce", "sum")];
+    const shape = x.rank === 0 ? [1] : x.shape;
+    const at = (dim + shape.length) % shape.length;
+    const wanted = shape.map((size, d) => d === at ? index.size : size);
+    const places = index.reshape(wanted.map((_, d) => d === at ? -1 : 1)).expand(wanted);
+    const includeSelf = a.flag("include_self", true);
+    return x.reshape(shape).scatter(at, { index: places, src: src.reshape(wanted), combine, includeSelf }).reshape(x.shape);
+  }),
+  select_scatter: composed("input src dim index", (a) => {
+    const [x, dim, index] = [a.tensor("input"), a.number("dim"), a.number("index")];
+    const at = (dim + x.rank) % x.rank;
+    const place = tensor([(index + x.shape[at]!) % x.shape[at]!], { dtype: "int32", device: x.device });
+    return x.indexCopy(at, { index: place, source: a.tensor("src").unsqueeze(at) });
+  }),
+  slice_scatter: composed("input src dim start end step", (a) => {
+    const [x, dim, step] = [a.tensor("input"), a.number("dim", 0), a.number("step", 1)];
+    const [start, end] = [a.number("start", 0), Math.min(a.number("end", Infinity), x.shape[dim]!)];
+    const index = arange(end, { start, step, dtype: "int32", device: x.device });
+    return x.indexCopy(dim, { index, source: a.tensor("src") });
+  }),
   index_select: row("input dim index", (a) => {
     const [x, dim, index] = [a.tensor("input"), a.number("dim"), a.tensor("index")];
     return x.indexSelect(dim, index.rank === 0 ? index.reshape([1]) : index);
@@ -47,25 +76,14 @@ const places: Rows = {
     const indices = await Promise.all(a.tensors("indices").map(asPositions));
     return x.indexPut(indices, { values: a.tensor("values"), accumulate: a.flag("accumulate") });
   }),
-  index_add: composed("input dim index source", (a) => {
-    const [x, source] = [a.tensor("input"), a.tensor("source").mul(a.number("alpha", 1))];
-    return placeSlices(a, source, "sum");
-    function placeSlices(b: Arguments, src: Tensor, combine: "sum" | "replace"): Tensor {
-      return alongSlices(x, b.number("dim"), b.tensor("index"), src, combine);
-    }
+  index_add: row("input dim index source", (a) => {
+    const slices = { index: a.tensor("index"), source: a.tensor("source"), alpha: a.number("alpha", 1) };
+    return a.tensor("input").indexAdd(a.number("dim"), slices);
   }),
-  index_copy: composed("input dim index source", (a) => {
-    return alongSlices(a.tensor("input"), a.number("dim"), a.tensor("index"), a.tensor("source"), "replace");
+  index_copy: row("input dim index source", (a) => {
+    return a.tensor("input").indexCopy(a.number("dim"), { index: a.tensor("index"), source: a.tensor("source") });
   }),
 };
-
-/** Whole slices placed by a list of positions along `dim`. */
-function alongSlices(x: Tensor, dim: number, index: Tensor, src: Tensor, combine: "sum" | "replace"): Tensor {
-  if (x.rank === 0) return alongSlices(x.reshape([1]), 0, index, src.reshape([-1]), combine).reshape([]);
-  const at = (dim + x.rank) % x.rank;
-  const flat = index.reshape(src.shape.map((_, d) => d === at ? -1 : 1)).expand(src.shape);
-  return x.scatter(at, { index: flat, src, combine });
-}
 
 function scatter(a: Arguments): Tensor {
   const [x, index] = [a.tensor("input"), a.tensor("index")];
@@ -75,11 +93,18 @@ function scatter(a: Arguments): Tensor {
   return x.scatter(a.number("dim"), { index, src, combine });
 }
 
+/** PyTorch's names of what happens where values meet. */
+const combined = { sum: "sum", prod: "prod", amax: "max", amin: "min", mean: "mean" } as const;
+
 function scatterReduce(a: Arguments): Tensor {
-  const reduce = a.text<"sum" | "prod" | "amax" | "amin">("reduce", "sum");
-  if (!a.flag("include_self", true)) throw new Unsupported("include_self");
-  const combine = ({ sum: "sum", prod: "prod", amax: "max", amin: "min" } as const)[reduce];
-  return a.tensor("input").scatter(a.number("dim"), { index: a.tensor("index"), src: a.tensor("src"), combine });
+  const reduce = a.text<keyof typeof combined>("reduce", "sum");
+  const includeSelf = a.flag("include_self", true);
+  return a.tensor("input").scatter(a.number("dim"), {
+    index: a.tensor("index"),
+    src: a.tensor("src"),
+    combine: combined[reduce],
+    includeSelf,
+  });
 }
 
 /** A mask as the positions where it is true. */

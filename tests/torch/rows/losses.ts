@@ -15,12 +15,15 @@ import {
   l1Loss,
   marginRankingLoss,
   mseLoss,
+  multilabelMarginLoss,
+  multilabelSoftMarginLoss,
   multiMarginLoss,
   nllLoss,
   type PairTargetOptions,
   poissonNllLoss,
   type Reduction,
   smoothL1Loss,
+  softMarginLoss,
   tripletMarginLoss,
 } from "../../../losses/mod.ts";
 import type { Tensor } from "../../../tensor/mod.ts";
@@ -101,6 +104,14 @@ const margins: Rows = {
       ...(weight && { weight }),
     };
     return multiMarginLoss(x.rank < 2 ? x.reshape([1, -1]) : x, target.flatten(), options);
+  }),
+  "nn.functional.soft_margin_loss": row("input target", (a) => softMarginLoss(a.tensor("input"), a.tensor("target"), reductionOf(a))),
+  "nn.functional.multilabel_margin_loss": row("input target", (a) => {
+    return multilabelMarginLoss(a.tensor("input"), a.tensor("target"), reductionOf(a));
+  }),
+  "nn.functional.multilabel_soft_margin_loss": row("input target", (a) => {
+    const weight = a.optional("weight");
+    return multilabelSoftMarginLoss(a.tensor("input"), a.tensor("target"), { ...reductionOf(a), ...(weight && { weight }) });
   }),
   "nn.functional.triplet_margin_loss": row("anchor positive negative", triplet),
   "nn.functional.triplet_margin_with_distance_loss": row("anchor positive negative", triplet),

@@ -18,26 +18,36 @@ import {
   scaledDotProductAttention,
 } from "../../../nn/mod.ts";
 import {
+  adaptiveAvgPool1d,
   adaptiveAvgPool2d,
+  adaptiveAvgPool3d,
+  adaptiveMaxPool1d,
   adaptiveMaxPool2d,
+  adaptiveMaxPool3d,
   avgPool1d,
   avgPool2d,
+  avgPool3d,
   cdist,
   conv1d,
   conv2d,
+  conv3d,
   type ConvPadding,
   convTranspose1d,
   convTranspose2d,
+  convTranspose3d,
   cosineSimilarity,
   einsum,
   eye,
   linear,
   maxPool2d,
+  maxPool3d,
   type MaxPoolOptions,
   normalize,
   pairwiseDistance,
   type Tensor,
+  tensor,
   tensordot,
+  unfold,
   unitVectors,
 } from "../../../tensor/mod.ts";
 import { perDim } from "../../../tensor/functions.ts";
@@ -114,21 +124,21 @@ function batched(x: Tensor, rank: number, run: (batch: Tensor) => Tensor): Tenso
   return x.rank === rank - 1 ? run(x.unsqueeze(0)).squeeze(0) : run(x);
 }
 
-function conv(dims: 1 | 2) {
+function conv(dims: 1 | 2 | 3) {
   return row("input weight bias stride padding dilation groups", (a) => {
     const [x, weight] = [a.tensor("input"), a.tensor("weight")];
     const named = a.has("padding") ? a.raw("padding") : 0;
     const padding: ConvPadding = named === "same" || named === "valid" ? named : perDimOf(a, "padding", 0);
     const options = { ...geometry(a), padding };
-    return batched(x, dims + 2, (batch) => dims === 1 ? conv1d(batch, weight, options) : conv2d(batch, weight, options));
+    return batched(x, dims + 2, (batch) => [conv1d, conv2d, conv3d][dims - 1]!(batch, weight, options));
   });
 }
 
-function convTransposed(dims: 1 | 2) {
+function convTransposed(dims: 1 | 2 | 3) {
   return row("input weight bias stride padding output_padding groups dilation", (a) => {
     const [x, weight] = [a.tensor("input"), a.tensor("weight")];
     const options = { ...geometry(a), padding: perDimOf(a, "padding", 0), outputPadding: perDimOf(a, "output_padding", 0) };
-    return batched(x, dims + 2, (batch) => dims === 1 ? convTranspose1d(batch, weight, options) : convTranspose2d(batch, weight, options));
+    return batched(x, dims + 2, (batch) => [convTranspose1d, convTranspose2d, convTranspose3d][dims - 1]!(batch, weight, options));
   });
 }
 
@@ -183,38 +193,46 @@ const pools: Rows = {
     });
     return Array.isArray(pooled) ? pooled.map((part) => part.squeeze(-2)) : (pooled as Tensor).squeeze(-2);
   }),
-  "nn.functional.avg_pool2d": row("input kernel_size stride padding ceil_mode count_include_pad divisor_override", (a) => {
-    const size = one(a.list("kernel_size"));
+  "nn.functional.max_pool3d": row(poolNames, (a) => {
     const options = {
       ...strideOf(a),
-      padding: a.has("padding") ? one(a.list("padding")) : 0,
+      padding: perDimOf(a, "padding", 0),
+      dilation: perDimOf(a, "dilation", 1),
       ceilMode: a.flag("ceil_mode"),
-      countIncludePad: a.flag("count_include_pad", true),
-      ...(a.has("divisor_override") && { divisorOverride: a.number("divisor_override") }),
     };
-    return batched(a.tensor("input"), 4, (x) => avgPool2d(x, size, options));
+    const pooled = batched(a.tensor("input"), 5, (x) => maxPool3d(x, one(a.list("kernel_size")), options));
+    if (a.flag("return_indices")) throw new Unsupported("return_indices");
+    return pooled;
   }),
-  "nn.functional.avg_pool1d": row("input kernel_size stride padding ceil_mode count_include_pad", (a) => {
+  "nn.functional.avg_pool1d": averaged(avgPool1d, 3),
+  "nn.functional.avg_pool2d": averaged(avgPool2d, 4),
+  "nn.functional.avg_pool3d": averaged(avgPool3d, 5),
+  "nn.functional.adaptive_avg_pool1d": adaptive(adaptiveAvgPool1d, 3),
+  "nn.functional.adaptive_avg_pool2d": adaptive(adaptiveAvgPool2d, 4),
+  "nn.functional.adaptive_avg_pool3d": adaptive(adaptiveAvgPool3d, 5),
+  "nn.functional.adaptive_max_pool1d": adaptive(adaptiveMaxPool1d, 3),
+  "nn.functional.adaptive_max_pool2d": adaptive(adaptiveMaxPool2d, 4),
+  "nn.functional.adaptive_max_pool3d": adaptive(adaptiveMaxPool3d, 5),
+};
+
+function averaged(pool: typeof avgPool2d, rank: number) {
+  return row("input kernel_size stride padding ceil_mode count_include_pad divisor_override", (a) => {
     const options = {
       ...strideOf(a),
       padding: perDimOf(a, "padding", 0),
       ceilMode: a.flag("ceil_mode"),
       countIncludePad: a.flag("count_include_pad", true),
     };
-    return batched(a.tensor("input"), 3, (x) => avgPool1d(x, one(a.list("kernel_size")), options));
-  }),
-  "nn.functional.adaptive_avg_pool2d": row("input output_size", (a) => {
-    return batched(a.tensor("input"), 4, (batch) => adaptiveAvgPool2d(batch, outputSize(a)));
-  }),
-  "nn.functional.adaptive_max_pool2d": row("input output_size return_indices", (a) => {
+    return batched(a.tensor("input"), rank, (x) => pool(x, one(a.list("kernel_size")), options));
+  });
+}
+
+function adaptive(pool: typeof adaptiveAvgPool2d, rank: number) {
+  return row("input output_size return_indices", (a) => {
     if (a.flag("return_indices")) throw new Unsupported("return_indices");
-    return batched(a.tensor("input"), 4, (batch) => adaptiveMaxPool2d(batch, outputSize(a)));
-  }),
-  "nn.functional.adaptive_avg_pool1d": composed("input output_size", (a) => {
-    const size = across(a.list("output_size"), 1);
-    return batched(a.tensor("input").unsqueeze(-2), 4, (x) => adaptiveAvgPool2d(x, size)).squeeze(-2);
-  }),
-};
+    return batched(a.tensor("input"), rank, (x) => pool(x, outputSize(a)));
+  });
+}
 
 /** None keeps a dim's size. */
 function outputSize(a: Arguments): number | number[] {
@@ -340,7 +358,20 @@ const resizing: Rows = {
   }),
 };
 
+const patches: Rows = {
+  "nn.functional.unfold": row("input kernel_size dilation padding stride", (a) => {
+    const options = { dilation: perDimOf(a, "dilation", 1), padding: perDimOf(a, "padding", 0), stride: perDimOf(a, "stride", 1) };
+    return batched(a.tensor("input"), 4, (x) => unfold(x, one(a.list("kernel_size")), options));
+  }),
+};
+
 const distances: Rows = {
+  "nn.functional.pdist": composed("input p", (a) => {
+    const x = a.tensor("input");
+    const [rows, columns] = [0, 1].map((place) => pairsOf(x.shape[0]!).map((pair) => pair[place]!));
+    const at = (list: number[]) => x.indexSelect(0, tensor(Int32Array.from(list), { device: x.device }));
+    return pairwiseDistance(at(rows!), at(columns!), { p: a.number("p", 2), epsilon: 0 });
+  }),
   cdist: row("x1 x2 p compute_mode", (a) => {
     return cdist(a.ignore("compute_mode").tensor("x1"), a.tensor("x2"), { p: a.number("p", 2) });
   }),
@@ -378,6 +409,11 @@ const distances: Rows = {
   }),
 };
 
+/** All pairs i < j below n. */
+function pairsOf(n: number): [number, number][] {
+  return Array.from({ length: n }, (_, i) => Array.from({ length: n - i - 1 }, (_, k): [number, number] => [i, i + 1 + k])).flat();
+}
+
 /** What networks are made of. */
 export const networks: Rows = {
   ...products,
@@ -385,8 +421,10 @@ export const networks: Rows = {
   "nn.functional.conv2d": conv(2),
   "nn.functional.conv_transpose1d": convTransposed(1),
   "nn.functional.conv_transpose2d": convTransposed(2),
+  "nn.functional.conv_transpose3d": convTransposed(3),
   ...pools,
   ...norms,
   ...resizing,
+  ...patches,
   ...distances,
 };

@@ -81,6 +81,12 @@ function quantile(call: (x: Tensor, q: number | readonly number[], options: obje
 
 const statistics: Rows = {
   median: median((x, dim, options) => x.median(dim, options)),
+  nanmedian: median((x, dim, options) => x.nanMedian(dim, options)),
+  nanquantile: quantile((x, q, options) => x.nanQuantile(q, options)),
+  unique_consecutive: row("input", async (a) => {
+    const { values, inverse, counts } = await a.tensor("input").uniqueConsecutive(a.has("dim") ? { dim: a.number("dim") } : {});
+    return [values, ...(a.flag("return_inverse") ? [inverse] : []), ...(a.flag("return_counts") ? [counts] : [])];
+  }),
   mode: row("input dim keepdim", (a) => both(a.tensor("input").mode(a.number("dim", -1), { keepDim: a.flag("keepdim") }))),
   quantile: quantile((x, q, options) => x.quantile(q, options)),
   histc: row("input", (a) => {

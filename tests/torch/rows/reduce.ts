@@ -3,8 +3,18 @@
  *
  * @module
  */
-import type { Dims, Tensor } from "../../../tensor/mod.ts";
+import {
+  cumulativeTrapezoid,
+  type Dims,
+  gradient,
+  type Tensor,
+  trapezoid,
+  type TrapezoidOptions,
+  unitVectors,
+  vectorNorm,
+} from "../../../tensor/mod.ts";
 import { type Arguments, Unsupported } from "../arguments.ts";
+import type { StoredArgument } from "../format.ts";
 import { composed, row, type Rows, typed } from "./row.ts";
 
 /** input, dim, keepdim and, where PyTorch has it, dtype. */
@@ -47,16 +57,44 @@ const plain: Rows = {
     if (x.rank === 0 && keepDim) throw new Unsupported("0-d tensor with keepdim");
     return [x.min(dim, { keepDim }), x.max(dim, { keepDim })];
   }),
-  count_nonzero: composed("input dim", (a) => a.tensor("input").ne(0).sum(orAll(a.dims("dim")))),
-  nansum: composed("input dim keepdim", (a) => {
-    const x = typed(a);
-    return x.maskedFill(x.isNaN(), 0).sum(orAll(a.dims("dim")), { keepDim: a.flag("keepdim") });
+  count_nonzero: row("input dim", (a) => a.tensor("input").countNonzero(orAll(a.dims("dim")))),
+  nansum: reduction((x, dim, keepDim) => x.nanSum(orAll(dim), { keepDim })),
+  nanmean: reduction((x, dim, keepDim) => x.nanMean(orAll(dim), { keepDim })),
+  cov: row("input", (a) => {
+    const [frequencies, weights] = [a.optional("fweights"), a.optional("aweights")];
+    return a.ignore("fweights", "aweights").tensor("input").cov({
+      correction: a.number("correction", 1),
+      ...(frequencies && { frequencies }),
+      ...(weights && { weights }),
+    });
   }),
-  nanmean: composed("input dim keepdim", (a) => {
-    const [x, dim, keepDim] = [typed(a), orAll(a.dims("dim")), a.flag("keepdim")];
-    return x.maskedFill(x.isNaN(), 0).sum(dim, { keepDim }).div(x.isNaN().logicalNot().sum(dim, { keepDim }));
+  corrcoef: row("input", (a) => a.tensor("input").corrcoef()),
+  sum_to_size: row("input *size", (a) => a.tensor("input").sumTo(a.list("size"))),
+  renorm: row("input p dim maxnorm", (a) => {
+    return a.tensor("input").renorm({ p: a.number("p"), dim: a.number("dim"), maxNorm: a.number("maxnorm") });
+  }),
+  trapz: row("y x", (a) => trapezoid(a.tensor("y"), samplesOf(a))),
+  trapezoid: row("y x", (a) => trapezoid(a.tensor("y"), samplesOf(a))),
+  cumulative_trapezoid: row("y x", (a) => cumulativeTrapezoid(a.tensor("y"), samplesOf(a))),
+  gradient: row("input", (a) => {
+    const spacing = a.raw("spacing");
+    const dim = a.dims("dim");
+    return gradient(a.tensor("input"), {
+      edgeOrder: a.number("edge_order", 1) as 1 | 2,
+      ...(dim !== undefined && { dim }),
+      ...(spacing !== undefined && { spacing: Array.isArray(spacing) ? spacing.map((part) => spacingOf(a, part)) : a.number("spacing") }),
+    });
   }),
 };
+
+function samplesOf(a: Arguments): TrapezoidOptions {
+  const x = a.optional("x");
+  return { ...(x && { x }), ...(a.has("dx") && { dx: a.number("dx") }), dim: a.number("dim", -1) };
+}
+
+function spacingOf(a: Arguments, part: StoredArgument): number | Tensor {
+  return typeof part === "number" ? part : a.asTensor(part, "spacing");
+}
 
 /** The one dim that is reduced, or undefined for all. */
 export function single(a: Arguments): number | undefined {
@@ -91,8 +129,11 @@ const norms: Rows = {
   norm: row("input p dim keepdim", norm),
   "norm/fro": row("input p dim keepdim", norm),
   "norm/inf": row("input p dim keepdim", norm),
-  "linalg.vector_norm": row("input ord dim keepdim", (a) => order(typed(a), a.number("ord", 2), orAll(a.dims("dim")), a.flag("keepdim"))),
-  dist: composed("input other p", (a) => order(a.tensor("input").sub(a.tensor("other")), a.number("p", 2), undefined, false)),
+  "linalg.vector_norm": row("input ord dim keepdim", (a) => {
+    const dim = orAll(a.dims("dim"));
+    return vectorNorm(typed(a), { order: a.number("ord", 2), ...(dim !== undefined && { dim }), keepDim: a.flag("keepdim") });
+  }),
+  dist: composed("input other p", (a) => vectorNorm(a.tensor("input").sub(a.tensor("other")), { order: a.number("p", 2) })),
 };
 
 function norm(a: Arguments): Tensor {
@@ -147,8 +188,30 @@ const maskedRows: Rows = {
   "masked.softmax": composed("input dim", (a) => visible(a, -Infinity).softmax(a.number("dim"))),
   "masked.log_softmax": composed("input dim", (a) => visible(a, -Infinity).logSoftmax(a.number("dim"))),
   "masked.softmin": composed("input dim", (a) => visible(a, Infinity).neg().softmax(a.number("dim"))),
+  "masked.cumprod": composed("input dim", (a) => visible(a, 1).cumprod(a.number("dim"))),
+  "masked.median": composed("input dim", (a) => visible(a, NaN).nanMedian(a.number("dim"), { keepDim: a.flag("keepdim") }).values),
+  "masked.var": composed("input dim", (a) => maskedVariance(a)),
+  "masked.std": composed("input dim", (a) => maskedVariance(a).sqrt()),
+  "masked.normalize": composed("input ord dim", (a) => {
+    const x = visible(a, 0);
+    return unitVectors(x, { p: orderOf(a.number("ord")), dim: a.number("dim"), epsilon: a.number("eps", 1e-12) });
+  }),
+  "masked.logaddexp": composed("input other", (a) => {
+    const seen = (name: string, mask: Tensor | undefined) => mask === undefined ? a.tensor(name) : mask.where(a.tensor(name), -Infinity);
+    return seen("input", a.optional("input_mask")).logaddexp(seen("other", a.optional("other_mask")));
+  }),
   "masked.cumsum": composed("input dim", (a) => visible(a, 0).cumsum(a.number("dim"))),
 };
+
+function maskedVariance(a: Arguments): Tensor {
+  const [dim, x] = [orAll(a.dims("dim")), typed(a)];
+  const keepDim = a.flag("keepdim");
+  const mask = (a.optional("mask") ?? x.ne(x).logicalNot()).expand(x.shape);
+  const count = mask.to(x.dtype).sum(dim, { keepDim: true });
+  const mean = mask.where(x, 0).sum(dim, { keepDim: true }).div(count);
+  const squares = mask.where(x.sub(mean), 0).square().sum(dim, { keepDim });
+  return squares.div(mask.to(x.dtype).sum(dim, { keepDim }).sub(a.flag("unbiased", true) ? 1 : 0));
+}
 
 /** Reductions. */
 export const reductions: Rows = { ...plain, ...norms, ...maskedRows };

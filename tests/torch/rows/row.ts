@@ -20,6 +20,11 @@ export function composed(names: string, call: (a: Arguments) => Result | Promise
   return { ...row(names, call), composed: true };
 }
 
+/** An operator whose results are drawn: only what it must refuse is replayed. */
+export function random(names: string, call: (a: Arguments) => Result | Promise<Result>): Row {
+  return { ...row(names, call), random: true };
+}
+
 /** An operator of one tensor. */
 export function unary(call: (x: Tensor) => Tensor): Row {
   return row("input", (a) => call(a.tensor("input")));

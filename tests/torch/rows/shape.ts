@@ -3,9 +3,32 @@
  *
  * @module
  */
-import { arange, cat, type DType, eye, full, linspace, meshgrid, ones, stack, type Tensor, zeros } from "../../../tensor/mod.ts";
+import {
+  arange,
+  blockDiag,
+  broadcastTensors,
+  cartesianProd,
+  cat,
+  combinations,
+  dstack,
+  type DType,
+  eye,
+  full,
+  hstack,
+  linspace,
+  logspace,
+  meshgrid,
+  multinomial,
+  ones,
+  rand,
+  stack,
+  type Tensor,
+  vander,
+  vstack,
+  zeros,
+} from "../../../tensor/mod.ts";
 import { type Arguments, Unsupported } from "../arguments.ts";
-import { allComposed, composed, row, type Rows, unary } from "./row.ts";
+import { allComposed, composed, random, row, type Rows, unary } from "./row.ts";
 
 const views: Rows = {
   reshape: row("input *shape", (a) => a.tensor("input").reshape(a.list("shape"))),
@@ -88,9 +111,54 @@ const rearranged: Rows = {
     const counts = typeof repeats === "number" ? repeats : Array.from(await repeats.data());
     return a.tensor("input").repeatInterleave(counts, a.has("dim") ? { dim: a.number("dim") } : {});
   }),
+  unbind: row("input dim", (a) => a.tensor("input").unbind(a.number("dim", 0))),
+  movedim: row("input source destination", (a) => a.tensor("input").movedim(a.list("source"), a.list("destination"))),
+  unflatten: row("input dim sizes", (a) => a.tensor("input").unflatten(a.number("dim"), a.list("sizes"))),
+  rot90: row("input k dims", (a) => {
+    return a.tensor("input").rot90(a.number("k", 1), (a.has("dims") ? a.list("dims") : [0, 1]) as [number, number]);
+  }),
+  unfold: row("input dimension size step", (a) => {
+    return a.tensor("input").unfold(a.number("dimension"), { size: a.number("size"), step: a.number("step") });
+  }),
+  tensor_split: row("input sections dim", (a) => splitAt(a, 0)),
+  hsplit: composed("input sections", (a) => evenly(a, a.tensor("input").rank === 1 ? 0 : 1, 1)),
+  vsplit: composed("input sections", (a) => evenly(a, 0, 2)),
+  dsplit: composed("input sections", (a) => evenly(a, 2, 3)),
+  hstack: row("tensors", (a) => hstack(a.tensors("tensors"))),
+  vstack: row("tensors", (a) => vstack(a.tensors("tensors"))),
+  dstack: row("tensors", (a) => dstack(a.tensors("tensors"))),
+  broadcast_tensors: row("*tensors", (a) => broadcastTensors(a.tensors("tensors"))),
+  block_diag: row("*tensors", (a) => blockDiag(a.tensors("tensors"))),
+  cartesian_prod: row("*tensors", (a) => cartesianProd(a.tensors("tensors"))),
+  combinations: row("input", (a) => {
+    return combinations(a.tensor("input"), { r: a.number("r", 2), withReplacement: a.flag("with_replacement") });
+  }),
+  "linalg.vander": row("x", (a) => {
+    const x = a.tensor("x");
+    return vander(x.rank === 0 ? x.reshape([1]) : x, a.has("N") ? { columns: a.number("N") } : {});
+  }),
+  diagflat: composed("input offset", (a) => a.tensor("input").flatten().diag(a.number("offset", 0))),
   "meshgrid/variadic_tensors": row("*tensors", meshed),
   "meshgrid/list_of_tensors": row("*tensors", meshed),
 };
+
+async function splitAt(a: Arguments, fallback: number): Promise<Tensor[]> {
+  const stored = a.raw("sections")!;
+  if (typeof stored === "string") throw new Unsupported("sections that is a string");
+  const options = { dim: a.number("dim", fallback) };
+  if (typeof stored === "number" || Array.isArray(stored)) return a.tensor("input").tensorSplit(stored as number | number[], options);
+  const positions = a.asTensor(stored, "sections");
+  const list = Array.from(await positions.data());
+  return a.tensor("input").tensorSplit(positions.rank === 0 ? list[0]! : list, options);
+}
+
+/** PyTorch's hsplit, vsplit and dsplit: equal parts, of at least so many dims. */
+async function evenly(a: Arguments, dim: number, rank: number): Promise<Tensor[]> {
+  const [x, sections] = [a.tensor("input"), a.raw("sections")];
+  if (x.rank < rank) throw new Unsupported("the check of ranks");
+  if (typeof sections === "number" && x.shape[dim]! % sections !== 0) throw new Unsupported("the check of equal parts");
+  return await splitAt(a, dim);
+}
 
 function meshed(a: Arguments): Tensor[] {
   return meshgrid(a.tensors("tensors"), { indexing: a.text<"ij" | "xy">("indexing", "ij") });
@@ -110,29 +178,6 @@ const composedViews: Rows = allComposed({
   narrow_copy: row("input dim start length", (a) => {
     return a.tensor("input").narrow(a.number("dim"), { start: a.number("start"), length: a.number("length") }).clone();
   }),
-  unbind: row("input dim", (a) => {
-    const [x, dim] = [a.tensor("input"), a.number("dim", 0)];
-    return x.split(1, { dim }).map((part) => part.squeeze(dim));
-  }),
-  movedim: row("input source destination", (a) => {
-    const x = a.tensor("input");
-    const [from, to] = [a.list("source"), a.list("destination")].map((dims) => dims.map((dim) => (dim + x.rank) % x.rank));
-    const order = new Array<number>(x.rank).fill(-1);
-    to!.forEach((place, position) => order[place] = from![position]!);
-    const rest = x.shape.map((_, dim) => dim).filter((dim) => !from!.includes(dim));
-    return x.permute(order.map((dim) => dim < 0 ? rest.shift()! : dim));
-  }),
-  unflatten: row("input dim sizes", (a) => {
-    const [x, dim, sizes] = [a.tensor("input"), a.number("dim"), a.list("sizes")];
-    const at = (dim + x.rank) % x.rank;
-    return x.reshape([...x.shape.slice(0, at), ...sizes, ...x.shape.slice(at + 1)]);
-  }),
-  hstack: row("tensors", (a) => {
-    const parts = a.tensors("tensors").map((part) => raise(part, 1));
-    return cat(parts, { dim: parts[0]!.rank === 1 ? 0 : 1 });
-  }),
-  vstack: row("tensors", (a) => cat(a.tensors("tensors").map((part) => raise(part, 2)))),
-  dstack: row("tensors", (a) => cat(a.tensors("tensors").map((part) => raise(part, 3)), { dim: 2 })),
   column_stack: row("tensors", (a) => cat(a.tensors("tensors").map((part) => part.rank < 2 ? part.reshape([-1, 1]) : part), { dim: 1 })),
   atleast_1d: atLeast(1),
   atleast_2d: atLeast(2),
@@ -170,6 +215,14 @@ const making: Rows = {
     const end = a.ignore("device").number(short ? "start" : "end");
     const dtype = a.dtype();
     return arange(end, { start: short ? 0 : a.number("start"), step: a.number("step", 1), ...(dtype && { dtype }) });
+  }),
+  logspace: row("start end steps base", (a) => {
+    const [start, end, steps] = [a.ignore("device").number("start"), a.number("end"), a.number("steps")];
+    return logspace(start, end, { steps, base: a.number("base", 10), ...options(a) });
+  }),
+  uniform: random("input from to", (a) => rand(a.tensor("input").shape, { low: a.number("from", 0), high: a.number("to", 1) })),
+  multinomial: random("input num_samples replacement", (a) => {
+    return multinomial(a.tensor("input"), { count: a.number("num_samples"), replacement: a.flag("replacement") });
   }),
   linspace: row("start end steps", (a) => {
     return linspace(a.ignore("device").number("start"), a.number("end"), { steps: a.number("steps"), ...options(a) });
