@@ -20,10 +20,10 @@ export interface CloseOptions {
   readonly equalNaN?: boolean;
 }
 
-/** Internal: see {@link Tensor.isClose}. */
-export function isClose(a: Tensor, b: Tensor, { rtol = 1e-5, atol = 1e-8, equalNaN = false }: CloseOptions): Tensor {
-  if (a.dtype !== b.dtype) throw new DTypeError(`Cannot isClose ${a.dtype} and ${b.dtype}: one type is needed`, { op: "isClose" });
-  if (!(rtol >= 0 && atol >= 0)) throw new ArgumentError(`Cannot isClose: tolerances from 0 are needed, got ${rtol} and ${atol}`);
+/** Internal: see {@link Tensor.isclose}. */
+export function isclose(a: Tensor, b: Tensor, { rtol = 1e-5, atol = 1e-8, equalNaN = false }: CloseOptions): Tensor {
+  if (a.dtype !== b.dtype) throw new DTypeError(`Cannot isclose ${a.dtype} and ${b.dtype}: one type is needed`, { op: "isclose" });
+  if (!(rtol >= 0 && atol >= 0)) throw new ArgumentError(`Cannot isclose: tolerances from 0 are needed, got ${rtol} and ${atol}`);
   return tidy(() => {
     const [x, y] = a.dtype === "bool" ? [a.to("int32"), b.to("int32")] : [a.detach(), b.detach()];
     const equal = x.eq(y);
@@ -33,9 +33,9 @@ export function isClose(a: Tensor, b: Tensor, { rtol = 1e-5, atol = 1e-8, equalN
   });
 }
 
-/** Internal: see {@link Tensor.allClose}. */
-export async function allClose(a: Tensor, b: Tensor, options: CloseOptions): Promise<boolean> {
-  return await valueOf(tidy(() => isClose(a, b, options).all())) !== 0;
+/** Internal: see {@link Tensor.allclose}. */
+export async function allclose(a: Tensor, b: Tensor, options: CloseOptions): Promise<boolean> {
+  return await valueOf(tidy(() => isclose(a, b, options).all())) !== 0;
 }
 
 /** Internal: see {@link Tensor.equal}. */
@@ -52,8 +52,8 @@ async function valueOf(x: Tensor): Promise<number> {
   }
 }
 
-/** Internal: see {@link Tensor.isIn}. */
-export function isIn(x: Tensor, values: Tensor, { invert = false }: { readonly invert?: boolean }): Tensor {
+/** Internal: see {@link Tensor.isin}. */
+export function isin(x: Tensor, values: Tensor, { invert = false }: { readonly invert?: boolean }): Tensor {
   return tidy(() => {
     const sorted = values.detach().flatten().sort().values;
     const flat = x.detach().flatten();

@@ -51,9 +51,9 @@ export function median(x: Tensor, dim: number | undefined, options: KeepDimOptio
   });
 }
 
-/** Internal: see {@link Tensor.nanMedian}. */
-export function nanMedian(x: Tensor, dim: number | undefined, options: KeepDimOptions): Sorted {
-  return alongRow(x, dim, options, "nanMedian", (row) => {
+/** Internal: see {@link Tensor.nanmedian}. */
+export function nanmedian(x: Tensor, dim: number | undefined, options: KeepDimOptions): Sorted {
+  return alongRow(x, dim, options, "nanmedian", (row) => {
     // NaN is sorted behind all numbers.
     const count = row.isNaN().logicalNot().sum(-1, { keepDim: true });
     return row.detach().sort().indices.gather(-1, count.sub(1).maximum(0).floorDivide(2));
@@ -111,7 +111,7 @@ function alongRow(
   return { values: values!, indices: indices! };
 }
 
-/** Internal: see {@link Tensor.quantile}, and {@link Tensor.nanQuantile} for the numbers alone. */
+/** Internal: see {@link Tensor.quantile}, and {@link Tensor.nanquantile} for the numbers alone. */
 export function quantile(x: Tensor, q: number | readonly number[], options: QuantileOptions, numbers = false): Tensor {
   const { dim, keepDim = false, interpolation = "linear" } = options;
   const list = typeof q === "number" ? [q] : q;

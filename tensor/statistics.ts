@@ -9,15 +9,15 @@ import { tidy } from "./scope.ts";
 import { normalizeDim } from "./shape.ts";
 import type { Dims, KeepDimOptions, Tensor } from "./tensor.ts";
 
-/** Internal: see {@link Tensor.nanSum}. */
-export function nanSum(x: Tensor, dim: Dims | undefined, options: KeepDimOptions): Tensor {
+/** Internal: see {@link Tensor.nansum}. */
+export function nansum(x: Tensor, dim: Dims | undefined, options: KeepDimOptions): Tensor {
   return isFloat(x.dtype) ? tidy(() => x.maskedFill(x.isNaN(), 0).sum(dim, options)) : x.sum(dim, options);
 }
 
-/** Internal: see {@link Tensor.nanMean}. */
-export function nanMean(x: Tensor, dim: Dims | undefined, options: KeepDimOptions): Tensor {
+/** Internal: see {@link Tensor.nanmean}. */
+export function nanmean(x: Tensor, dim: Dims | undefined, options: KeepDimOptions): Tensor {
   if (!isFloat(x.dtype)) return x.mean(dim, options);
-  return tidy(() => nanSum(x, dim, options).div(x.isNaN().logicalNot().sum(dim, options)));
+  return tidy(() => nansum(x, dim, options).div(x.isNaN().logicalNot().sum(dim, options)));
 }
 
 /** Options of {@link Tensor.cov}. */

@@ -831,8 +831,8 @@ export class Tensor implements Scoped, Disposable {
   }
 
   /** Which elements are among `values`, as bool; with `invert`, which are not. NaN is among none. */
-  isIn(values: Tensor, options: { readonly invert?: boolean } = {}): Tensor {
-    return comparing.isIn(this, values, options);
+  isin(values: Tensor, options: { readonly invert?: boolean } = {}): Tensor {
+    return comparing.isin(this, values, options);
   }
 
   /**
@@ -840,13 +840,13 @@ export class Tensor implements Scoped, Disposable {
    *
    * @throws DTypeError for two types; ArgumentError for a tolerance below 0.
    */
-  isClose(other: Tensor, options: comparing.CloseOptions = {}): Tensor {
-    return comparing.isClose(this, other, options);
+  isclose(other: Tensor, options: comparing.CloseOptions = {}): Tensor {
+    return comparing.isclose(this, other, options);
   }
 
-  /** Whether {@link isClose} holds everywhere. Waits for the values. */
-  allClose(other: Tensor, options: comparing.CloseOptions = {}): Promise<boolean> {
-    return comparing.allClose(this, other, options);
+  /** Whether {@link isclose} holds everywhere. Waits for the values. */
+  allclose(other: Tensor, options: comparing.CloseOptions = {}): Promise<boolean> {
+    return comparing.allclose(this, other, options);
   }
 
   /** Whether shapes and all elements are equal. Waits for the values. */
@@ -979,23 +979,23 @@ export class Tensor implements Scoped, Disposable {
   }
 
   /** {@link median} of the numbers, NaN left out: NaN where there are none. */
-  nanMedian(dim?: number, options: KeepDimOptions = {}): Sorted {
-    return selecting.nanMedian(this, dim, options);
+  nanmedian(dim?: number, options: KeepDimOptions = {}): Sorted {
+    return selecting.nanmedian(this, dim, options);
   }
 
   /** {@link quantile} of the numbers, NaN left out: NaN where there are none. */
-  nanQuantile(q: number | readonly number[], options: selecting.QuantileOptions = {}): Tensor {
+  nanquantile(q: number | readonly number[], options: selecting.QuantileOptions = {}): Tensor {
     return selecting.quantile(this, q, options, true);
   }
 
   /** The sum over `dim` (default all), NaN counting as 0. */
-  nanSum(dim?: Dims, options: KeepDimOptions = {}): Tensor {
-    return statistics.nanSum(this, dim, options);
+  nansum(dim?: Dims, options: KeepDimOptions = {}): Tensor {
+    return statistics.nansum(this, dim, options);
   }
 
   /** The mean of the numbers over `dim` (default all), NaN left out: NaN where there are none. */
-  nanMean(dim?: Dims, options: KeepDimOptions = {}): Tensor {
-    return statistics.nanMean(this, dim, options);
+  nanmean(dim?: Dims, options: KeepDimOptions = {}): Tensor {
+    return statistics.nanmean(this, dim, options);
   }
 
   /** How many elements over `dim` (default all) are not 0, int32. */

@@ -21,7 +21,7 @@ const everywhere: ReadonlySet<string> = new Set([
     "module",
     "last_batch_iter",
   ],
-  ...["compute_mode", "driver", "output_size", "recompute_scale_factor", "training", "defaults", "check_nan", "inputs"],
+  ...["compute_mode", "driver", "output_size", "recompute_scale_factor", "assume_unique", "training", "defaults", "check_nan", "inputs"],
 ]);
 
 /** The tensors that a function is about; they have their places. */
@@ -65,6 +65,14 @@ const operands: ReadonlySet<string> = new Set([
 /** PyTorch's parameter → other names that it has here. */
 const synonyms: Readonly<Record<string, readonly string[]>> = {
   keepdim: ["keepDim"],
+  elements: ["values"],
+  test_elements: ["values"],
+  fweights: ["frequencies"],
+  aweights: ["weights"],
+  equal_nan: ["equalNaN"],
+  maxnorm: ["maxNorm"],
+  indices_or_sections: ["parts"],
+  N: ["columns"],
   kernel_size: ["size", "kernelSize"],
   fill_value: ["value"],
   reps: ["repeats"],

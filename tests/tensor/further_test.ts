@@ -19,12 +19,12 @@ import {
   vander,
 } from "../../tensor/mod.ts";
 
-Deno.test("allClose() and equal() answer with a truth value", async () => {
+Deno.test("allclose() and equal() answer with a truth value", async () => {
   const x = tensor([1, 2, NaN]);
-  assertEquals(await x.allClose(tensor([1, 2.000001, NaN])), false);
-  assertEquals(await x.allClose(tensor([1, 2.000001, NaN]), { equalNaN: true }), true);
-  assertEquals(await tensor([1e10]).allClose(tensor([Infinity])), false);
-  assertEquals(await tensor([Infinity]).allClose(tensor([Infinity])), true);
+  assertEquals(await x.allclose(tensor([1, 2.000001, NaN])), false);
+  assertEquals(await x.allclose(tensor([1, 2.000001, NaN]), { equalNaN: true }), true);
+  assertEquals(await tensor([1e10]).allclose(tensor([Infinity])), false);
+  assertEquals(await tensor([Infinity]).allclose(tensor([Infinity])), true);
   assertEquals(await tensor([1, 2]).equal(tensor([1, 2])), true);
   assertEquals(await tensor([1, 2]).equal(tensor([[1, 2]])), false);
   assertEquals(await x.equal(x), false);
@@ -69,8 +69,8 @@ Deno.test("fold() is what unfold() does to a gradient", async () => {
 
 Deno.test("Further functions refuse what does not fit by a typed error", async () => {
   const x = ones([2, 3]);
-  assertThrows(() => x.isClose(tensor([1, 2, 3], { dtype: "int32" })), DTypeError, "one type");
-  assertThrows(() => x.isClose(x, { rtol: -1 }), ArgumentError, "tolerances from 0");
+  assertThrows(() => x.isclose(tensor([1, 2, 3], { dtype: "int32" })), DTypeError, "one type");
+  assertThrows(() => x.isclose(x, { rtol: -1 }), ArgumentError, "tolerances from 0");
   assertThrows(() => ones([2, 3, 4]).cov(), ShapeError, "[variables, observations]");
   assertThrows(() => x.cov({ frequencies: ones([3]) }), DTypeError, "int32 frequencies");
   assertThrows(() => x.round({ decimals: 0.5 }), ArgumentError, "whole decimals");

@@ -28,6 +28,7 @@ const pole =
   "beside and at a pole PyTorch's float32 trigamma is off by up to all its digits (at -1 it is finite); ours agrees with float64";
 const fractions = "fractions are plain numbers here, so they have no gradient";
 const values = "values on a device are not looked at before computing; a negative weight makes the result NaN";
+const channels = "images without channels have windows without channels";
 const lacking = "a 1-d input without a single element has no channels here";
 const whole = "20.0 is the whole number 20";
 const mean = "the mean of whole numbers is a float here";
@@ -69,7 +70,8 @@ const deviations: readonly Deviation[] = [
   { operator: "logspace", kind: "error", positions: [1], reason: whole },
   { operator: "heaviside", kind: "error", positions: [0], reason: numbers },
   { operator: "cov", kind: "error", positions: [7, 8], reason: values },
-  { operator: "nn.functional.max_pool3d", kind: "error", positions: [4], reason: "images without channels have windows without channels" },
+  { operator: "nn.functional.max_pool1d", kind: "error", positions: [4, 15], reason: channels },
+  { operator: "nn.functional.max_pool3d", kind: "error", positions: [4], reason: channels },
   { operator: "linalg.cross", kind: "error", positions: [1], reason: "vectors of different ranks are broadcast as everywhere" },
   { operator: "hypot", kind: "error", positions: [0], reason: numbers },
   { operator: "max/binary", kind: "error", positions: [0], reason: numbers },

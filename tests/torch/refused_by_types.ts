@@ -25,7 +25,7 @@ export function proofs(x: Tensor, mask: Tensor): void {
   // @ts-expect-error Logic is of two tensors.
   x.logicalAnd(2);
   // @ts-expect-error Closeness is of two tensors.
-  x.isClose(2);
+  x.isclose(2);
   // @ts-expect-error The matrix product is of two tensors.
   x.matmul(2);
   // @ts-expect-error A mask is filled with a number.

@@ -46,6 +46,7 @@ const looser: Readonly<Record<string, Looser>> = {
   "nn.functional.conv_transpose3d": cancels,
   "masked.normalize gradient": cancels,
   "ldexp gradient": cancels,
+  "nn.functional.grid_sample gradient": cancels,
   "pow gradient": {
     absolute: 1e-5,
     relative: 1e-5,

@@ -80,12 +80,12 @@ export const pointwiseSamples: Samples<OpsOf<typeof pointwise>> = {
 
 /** Methods composed of others. */
 export type FurtherMethod =
-  | "isIn"
-  | "isClose"
-  | "nanSum"
-  | "nanMean"
-  | "nanMedian"
-  | "nanQuantile"
+  | "isin"
+  | "isclose"
+  | "nansum"
+  | "nanmean"
+  | "nanmedian"
+  | "nanquantile"
   | "countNonzero"
   | "cov"
   | "corrcoef"
@@ -104,34 +104,34 @@ const holes = given([3, 4], [1, NaN, 3, -2, NaN, NaN, NaN, NaN, 0.5, 2, -1, 4]);
 const without: Sample["order"] = 0;
 
 export const furtherSamples: Samples<FurtherMethod> = {
-  isIn: [
-    pair((x, values) => x.isIn(values), given([2, 3], [1, 2, NaN, -1, 5, 0]), given([4], [5, 1, NaN, 1]), without),
-    pair((x, values) => x.isIn(values, { invert: true }), whole([4], [3, 1, 4, 1]), whole([2], [1, 5]), without),
-    pair((x, values) => x.isIn(values), whole([3], [3, 1, 4]), whole([0], []), without),
+  isin: [
+    pair((x, values) => x.isin(values), given([2, 3], [1, 2, NaN, -1, 5, 0]), given([4], [5, 1, NaN, 1]), without),
+    pair((x, values) => x.isin(values, { invert: true }), whole([4], [3, 1, 4, 1]), whole([2], [1, 5]), without),
+    pair((x, values) => x.isin(values), whole([3], [3, 1, 4]), whole([0], []), without),
   ],
-  isClose: [
-    grid((a, b) => a.isClose(b), [...special, 1.500001]),
-    grid((a, b) => a.isClose(b, { equalNaN: true, rtol: 0.5, atol: 0 }), [...special, 1]),
-    pair((a, b) => a.isClose(b, { rtol: 0, atol: 1 }), whole([3], [1, 5, -2]), whole([3], [2, 3, -2]), without),
+  isclose: [
+    grid((a, b) => a.isclose(b), [...special, 1.500001]),
+    grid((a, b) => a.isclose(b, { equalNaN: true, rtol: 0.5, atol: 0 }), [...special, 1]),
+    pair((a, b) => a.isclose(b, { rtol: 0, atol: 1 }), whole([3], [1, 5, -2]), whole([3], [2, 3, -2]), without),
   ],
-  nanSum: [{ inputs: [holes], run: (x) => x.nanSum(1), order: 1 }, of([2, 3], (x) => x.nanSum()), {
+  nansum: [{ inputs: [holes], run: (x) => x.nansum(1), order: 1 }, of([2, 3], (x) => x.nansum()), {
     inputs: [whole([2], [1, 2])],
-    run: (x) => x.nanSum(),
+    run: (x) => x.nansum(),
     order: 0,
   }],
-  nanMean: [{ inputs: [holes], run: (x) => x.detach().nanMean(1, { keepDim: true }), order: 0 }, of([2, 3], (x) => x.nanMean(0))],
-  nanMedian: [
-    { inputs: [holes], run: (x) => Object.values(x.nanMedian(1)), order: 0 },
-    { inputs: [holes], run: (x) => x.nanMedian().values, order: 0 },
-    of([2, 5], (x) => Object.values(x.nanMedian(0, { keepDim: true }))),
+  nanmean: [{ inputs: [holes], run: (x) => x.detach().nanmean(1, { keepDim: true }), order: 0 }, of([2, 3], (x) => x.nanmean(0))],
+  nanmedian: [
+    { inputs: [holes], run: (x) => Object.values(x.nanmedian(1)), order: 0 },
+    { inputs: [holes], run: (x) => x.nanmedian().values, order: 0 },
+    of([2, 5], (x) => Object.values(x.nanmedian(0, { keepDim: true }))),
   ],
-  nanQuantile: [
+  nanquantile: [
     ...(["linear", "lower", "higher", "midpoint", "nearest"] as const).map((interpolation): Sample => ({
       inputs: [holes],
-      run: (x) => x.detach().nanQuantile([0.1, 0.5, 0.62], { dim: 1, interpolation }),
+      run: (x) => x.detach().nanquantile([0.1, 0.5, 0.62], { dim: 1, interpolation }),
       order: 0,
     })),
-    of([2, 5], (x) => x.nanQuantile(0.3, { dim: 1, keepDim: true })),
+    of([2, 5], (x) => x.nanquantile(0.3, { dim: 1, keepDim: true })),
   ],
   countNonzero: [
     { inputs: [given([2, 3], [0, 1, NaN, -0, 2, 0])], run: (x) => x.countNonzero(1), order: 0 },

@@ -59,6 +59,9 @@ const table: Readonly<Record<LossName, Readonly<Record<string, () => Loss>>>> = 
   multiMarginLoss: { "": () => ({ z, y }) => losses.multiMarginLoss(z, y) },
   marginRankingLoss: { "": () => (parts) => losses.marginRankingLoss(...halves(parts), { target: signs(3), margin: 0.1 }) },
   cosineEmbeddingLoss: { "": () => (parts) => losses.cosineEmbeddingLoss(...halves(parts), { target: signs(6) }) },
+  softMarginLoss: { "": () => ({ z }) => losses.softMarginLoss(z, signs(3).expand(z.shape)) },
+  multilabelMarginLoss: { "": () => ({ z, y }) => losses.multilabelMarginLoss(z, y.unsqueeze(1).expand(z.shape).contiguous()) },
+  multilabelSoftMarginLoss: { "": () => (parts) => losses.multilabelSoftMarginLoss(parts.z, oneHot(parts)) },
   tripletMarginLoss: {
     "": () => (parts) => losses.tripletMarginLoss(...halves(parts), { negative: halves(parts)[1].flip(0), swap: true }),
   },

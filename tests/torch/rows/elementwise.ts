@@ -246,10 +246,10 @@ const comparisons: Rows = {
   fmin: row("input other", (a) => a.tensor("input").fmin(a.tensor("other"))),
   isclose: row("input other", (a) => {
     const options = { rtol: a.number("rtol", 1e-5), atol: a.number("atol", 1e-8), equalNaN: a.flag("equal_nan") };
-    return a.tensor("input").isClose(a.tensor("other"), options);
+    return a.tensor("input").isclose(a.tensor("other"), options);
   }),
   isin: row("elements test_elements", (a) => {
-    return a.ignore("assume_unique").tensor("elements").isIn(a.tensor("test_elements"), { invert: a.flag("invert") });
+    return a.ignore("assume_unique").tensor("elements").isin(a.tensor("test_elements"), { invert: a.flag("invert") });
   }),
 };
 

@@ -7,6 +7,8 @@ import {
   batchNorm,
   Bilinear,
   EmbeddingBag,
+  gridSample,
+  type GridSampleOptions,
   groupNorm,
   interpolate,
   type InterpolateOptions,
@@ -39,9 +41,15 @@ import {
   einsum,
   eye,
   linear,
+  maxPool1d,
+  maxPool1dWithIndices,
   maxPool2d,
+  maxPool2dWithIndices,
   maxPool3d,
-  type MaxPoolOptions,
+  maxPool3dWithIndices,
+  maxUnpool1d,
+  maxUnpool2d,
+  maxUnpool3d,
   normalize,
   pairwiseDistance,
   type Tensor,
@@ -50,9 +58,6 @@ import {
   unfold,
   unitVectors,
 } from "../../../tensor/mod.ts";
-import { perDim } from "../../../tensor/functions.ts";
-import { maxPool } from "../../../tensor/ops/matmul.ts";
-import { apply } from "../../../tensor/tensor.ts";
 import { type Arguments, Unsupported } from "../arguments.ts";
 import { orderOf } from "./reduce.ts";
 import { composed, row, type Rows } from "./row.ts";
@@ -166,44 +171,16 @@ function one(list: number[]): number | number[] {
   return list.length === 1 ? list[0]! : list;
 }
 
-/** The window of one dim as a window of two. */
-function across(list: number[], other: number): number[] {
-  if (list.length !== 1) throw new Unsupported("a window of several dims");
-  return [other, list[0]!];
-}
-
-const poolNames = "input kernel_size stride padding dilation ceil_mode return_indices";
-
 const pools: Rows = {
-  "nn.functional.max_pool2d": row(poolNames, (a) => {
-    const x = a.tensor("input");
-    const size = one(a.list("kernel_size"));
-    return maximum(a, x, size, {
-      ...(a.has("stride") && { stride: one(a.list("stride")) }),
-      padding: a.has("padding") ? one(a.list("padding")) : 0,
-      dilation: a.has("dilation") ? one(a.list("dilation")) : 1,
-    });
-  }),
-  "nn.functional.max_pool1d": composed(poolNames, (a) => {
-    const x = a.tensor("input").unsqueeze(-2);
-    const pooled = maximum(a, x, across(a.list("kernel_size"), 1), {
-      ...(a.has("stride") && { stride: across(a.list("stride"), 1) }),
-      padding: a.has("padding") ? across(a.list("padding"), 0) : 0,
-      dilation: a.has("dilation") ? across(a.list("dilation"), 1) : 1,
-    });
-    return Array.isArray(pooled) ? pooled.map((part) => part.squeeze(-2)) : (pooled as Tensor).squeeze(-2);
-  }),
-  "nn.functional.max_pool3d": row(poolNames, (a) => {
-    const options = {
-      ...strideOf(a),
-      padding: perDimOf(a, "padding", 0),
-      dilation: perDimOf(a, "dilation", 1),
-      ceilMode: a.flag("ceil_mode"),
-    };
-    const pooled = batched(a.tensor("input"), 5, (x) => maxPool3d(x, one(a.list("kernel_size")), options));
-    if (a.flag("return_indices")) throw new Unsupported("return_indices");
-    return pooled;
-  }),
+  "nn.functional.max_pool1d": greatest(maxPool1d, maxPool1dWithIndices, 3),
+  "nn.functional.max_pool2d": greatest(maxPool2d, maxPool2dWithIndices, 4),
+  "nn.functional.max_pool3d": greatest(maxPool3d, maxPool3dWithIndices, 5),
+  "nn.functional.max_unpool1d": unpooled(maxUnpool1d, 3),
+  "nn.functional.max_unpool1d/grad": unpooled(maxUnpool1d, 3),
+  "nn.functional.max_unpool2d": unpooled(maxUnpool2d, 4),
+  "nn.functional.max_unpool2d/grad": unpooled(maxUnpool2d, 4),
+  "nn.functional.max_unpool3d": unpooled(maxUnpool3d, 5),
+  "nn.functional.max_unpool3d/grad": unpooled(maxUnpool3d, 5),
   "nn.functional.avg_pool1d": averaged(avgPool1d, 3),
   "nn.functional.avg_pool2d": averaged(avgPool2d, 4),
   "nn.functional.avg_pool3d": averaged(avgPool3d, 5),
@@ -215,6 +192,36 @@ const pools: Rows = {
   "nn.functional.adaptive_max_pool3d": adaptive(adaptiveMaxPool3d, 5),
 };
 
+function greatest(pool: typeof maxPool2d, withIndices: typeof maxPool2dWithIndices, rank: number) {
+  return row("input kernel_size stride padding dilation ceil_mode return_indices", (a) => {
+    const options = {
+      ...strideOf(a),
+      padding: perDimOf(a, "padding", 0),
+      dilation: perDimOf(a, "dilation", 1),
+      ceilMode: a.flag("ceil_mode"),
+    };
+    const [x, size] = [a.tensor("input"), one(a.list("kernel_size"))];
+    if (!a.flag("return_indices")) return batched(x, rank, (batch) => pool(batch, size, options));
+    const lone = x.rank === rank - 1;
+    const { values, indices } = withIndices(lone ? x.unsqueeze(0) : x, size, options);
+    return [values, indices].map((part) => lone ? part.squeeze(0) : part);
+  });
+}
+
+function unpooled(unpool: typeof maxUnpool2d, rank: number) {
+  return row("input indices kernel_size stride padding output_size", (a) => {
+    const [x, indices] = [a.tensor("input"), a.tensor("indices")];
+    const lone = x.rank === rank - 1;
+    const options = {
+      indices: lone ? indices.unsqueeze(0) : indices,
+      ...strideOf(a),
+      padding: perDimOf(a, "padding", 0),
+      ...(a.has("output_size") && { outputSize: a.list("output_size").slice(2 - rank) }),
+    };
+    return batched(x, rank, (batch) => unpool(batch, one(a.list("kernel_size")), options));
+  });
+}
+
 function averaged(pool: typeof avgPool2d, rank: number) {
   return row("input kernel_size stride padding ceil_mode count_include_pad divisor_override", (a) => {
     const options = {
@@ -222,6 +229,7 @@ function averaged(pool: typeof avgPool2d, rank: number) {
       padding: perDimOf(a, "padding", 0),
       ceilMode: a.flag("ceil_mode"),
       countIncludePad: a.flag("count_include_pad", true),
+      ...(a.has("divisor_override") && { divisorOverride: a.number("divisor_override") }),
     };
     return batched(a.tensor("input"), rank, (x) => pool(x, one(a.list("kernel_size")), options));
   });
@@ -239,25 +247,6 @@ function outputSize(a: Arguments): number | number[] {
   const { shape, rank } = a.tensor("input");
   const wanted = a.raw("output_size");
   return Array.isArray(wanted) ? wanted.map((n, dim) => n === null ? shape[rank - wanted.length + dim]! : n as number) : wanted as number;
-}
-
-/** Max pooling of [.., C, H, W]; with return_indices the positions that the kernel notes for its gradient. */
-function maximum(a: Arguments, x: Tensor, size: number | number[], options: MaxPoolOptions): Tensor | readonly Tensor[] {
-  const ceilMode = a.flag("ceil_mode");
-  const values = batched(x, 4, (batch) => maxPool2d(batch, size, { ...options, ceilMode }));
-  if (!a.flag("return_indices")) return values;
-  const per = (value: MaxPoolOptions["padding"], name: string) => perDim(value ?? size, 2, { op: "maxPool2d", name, least: 0 });
-  const attributes = {
-    size: per(size, "size"),
-    stride: per(options.stride, "stride"),
-    padding: per(options.padding ?? 0, "padding"),
-    dilation: per(options.dilation ?? 1, "dilation"),
-    ceil: ceilMode,
-    countPadding: false,
-  };
-  const lone = x.rank === 3;
-  const both = apply(maxPool, [lone ? x.unsqueeze(0) : x], attributes);
-  return lone ? both.map((part) => part.squeeze(0)) : both;
 }
 
 const norms: Rows = {
@@ -359,6 +348,13 @@ const resizing: Rows = {
 };
 
 const patches: Rows = {
+  "nn.functional.grid_sample": row("input grid", (a) => {
+    return gridSample(a.tensor("input"), a.tensor("grid"), {
+      mode: a.text<NonNullable<GridSampleOptions["mode"]>>("mode", "bilinear"),
+      paddingMode: a.text<NonNullable<GridSampleOptions["paddingMode"]>>("padding_mode", "zeros"),
+      alignCorners: a.flag("align_corners"),
+    });
+  }),
   "nn.functional.unfold": row("input kernel_size dilation padding stride", (a) => {
     const options = { dilation: perDimOf(a, "dilation", 1), padding: perDimOf(a, "padding", 0), stride: perDimOf(a, "stride", 1) };
     return batched(a.tensor("input"), 4, (x) => unfold(x, one(a.list("kernel_size")), options));

@@ -81,8 +81,8 @@ function quantile(call: (x: Tensor, q: number | readonly number[], options: obje
 
 const statistics: Rows = {
   median: median((x, dim, options) => x.median(dim, options)),
-  nanmedian: median((x, dim, options) => x.nanMedian(dim, options)),
-  nanquantile: quantile((x, q, options) => x.nanQuantile(q, options)),
+  nanmedian: median((x, dim, options) => x.nanmedian(dim, options)),
+  nanquantile: quantile((x, q, options) => x.nanquantile(q, options)),
   unique_consecutive: row("input", async (a) => {
     const { values, inverse, counts } = await a.tensor("input").uniqueConsecutive(a.has("dim") ? { dim: a.number("dim") } : {});
     return [values, ...(a.flag("return_inverse") ? [inverse] : []), ...(a.flag("return_counts") ? [counts] : [])];

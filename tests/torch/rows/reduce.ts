@@ -58,8 +58,8 @@ const plain: Rows = {
     return [x.min(dim, { keepDim }), x.max(dim, { keepDim })];
   }),
   count_nonzero: row("input dim", (a) => a.tensor("input").countNonzero(orAll(a.dims("dim")))),
-  nansum: reduction((x, dim, keepDim) => x.nanSum(orAll(dim), { keepDim })),
-  nanmean: reduction((x, dim, keepDim) => x.nanMean(orAll(dim), { keepDim })),
+  nansum: reduction((x, dim, keepDim) => x.nansum(orAll(dim), { keepDim })),
+  nanmean: reduction((x, dim, keepDim) => x.nanmean(orAll(dim), { keepDim })),
   cov: row("input", (a) => {
     const [frequencies, weights] = [a.optional("fweights"), a.optional("aweights")];
     return a.ignore("fweights", "aweights").tensor("input").cov({
@@ -129,10 +129,7 @@ const norms: Rows = {
   norm: row("input p dim keepdim", norm),
   "norm/fro": row("input p dim keepdim", norm),
   "norm/inf": row("input p dim keepdim", norm),
-  "linalg.vector_norm": row("input ord dim keepdim", (a) => {
-    const dim = orAll(a.dims("dim"));
-    return vectorNorm(typed(a), { order: a.number("ord", 2), ...(dim !== undefined && { dim }), keepDim: a.flag("keepdim") });
-  }),
+  "linalg.vector_norm": row("input ord dim keepdim", (a) => order(typed(a), a.number("ord", 2), orAll(a.dims("dim")), a.flag("keepdim"))),
   dist: composed("input other p", (a) => vectorNorm(a.tensor("input").sub(a.tensor("other")), { order: a.number("p", 2) })),
 };
 
@@ -143,9 +140,9 @@ function norm(a: Arguments): Tensor {
   return order(x, p === "fro" ? 2 : a.number("p", 2), a.dims("dim"), a.flag("keepdim"));
 }
 
-/** The norm of any order that Tandem has. */
-export function order(x: Tensor, p: number, dim: Dims | undefined, keepDim: boolean): Tensor {
-  return x.norm(dim, { p: orderOf(p), keepDim });
+/** The norm of any order; x.norm has the positive ones and -Infinity. */
+function order(x: Tensor, p: number, dim: Dims | undefined, keepDim: boolean): Tensor {
+  return p > 0 || p === -Infinity ? x.norm(dim, { p, keepDim }) : vectorNorm(x, { order: p, ...(dim !== undefined && { dim }), keepDim });
 }
 
 /** Tandem's orders are positive or infinite. */
@@ -189,7 +186,7 @@ const maskedRows: Rows = {
   "masked.log_softmax": composed("input dim", (a) => visible(a, -Infinity).logSoftmax(a.number("dim"))),
   "masked.softmin": composed("input dim", (a) => visible(a, Infinity).neg().softmax(a.number("dim"))),
   "masked.cumprod": composed("input dim", (a) => visible(a, 1).cumprod(a.number("dim"))),
-  "masked.median": composed("input dim", (a) => visible(a, NaN).nanMedian(a.number("dim"), { keepDim: a.flag("keepdim") }).values),
+  "masked.median": composed("input dim", (a) => visible(a, NaN).nanmedian(a.number("dim"), { keepDim: a.flag("keepdim") }).values),
   "masked.var": composed("input dim", (a) => maskedVariance(a)),
   "masked.std": composed("input dim", (a) => maskedVariance(a).sqrt()),
   "masked.normalize": composed("input ord dim", (a) => {
