@@ -53,7 +53,8 @@ type Locals9 = [Local, Local, Local, Local, Local, Local, Local, Local, Local];
  * `correlate` (a panels, rows, table, k, image, image step per output row, output rows, output columns, c, row stride of c, c's step per output
  * row, accumulate, scratch tile): C[rows, output rows · columns].
  *
- * Positions are taken in runs of up to four within an output row, and two runs at a time, wherever they lie.
+ * Positions are taken in runs of up to four within an output row, and two runs at a time, wherever they lie. A row's last run starts early enough
+ * to be whole, where nothing is accumulated: computing a position twice gives the same number, and costs less than storing a part of a tile.
  */
 function emitCorrelation(module: ModuleBuilder, tiles: Tiles, spill: FunctionBuilder): void {
   const fn = module.function("correlate", { params: Array.from({ length: 13 }, () => "i32" as const) });
@@ -63,6 +64,8 @@ function emitCorrelation(module: ModuleBuilder, tiles: Tiles, spill: FunctionBui
   const second = { from: fn.local("i32"), to: fn.local("i32"), size: fn.local("i32") };
   const panel = fn.local("i32");
   const target = fn.local("i32");
+  const overlaps = fn.local("i32");
+  const missing = fn.local("i32");
   const takeRun = (run: typeof first): void => {
     fn.get(columns).op("i32.eqz").if(() => {
       fn.get(image).get(imageStep).op("i32.add").tee(image).set(from);
@@ -71,6 +74,10 @@ function emitCorrelation(module: ModuleBuilder, tiles: Tiles, spill: FunctionBui
     fn.get(from).set(run.from).get(to).set(run.to);
     fn.i32(4).get(columns).get(columns).i32(4).op("i32.gt_s").op("select").tee(run.size);
     fn.get(columns).op("i32.sub").i32(-1).op("i32.mul").set(columns).increment(from, 16).increment(to, 16);
+    fn.get(run.size).i32(4).op("i32.lt_s").get(overlaps).op("i32.and").if(() => {
+      fn.get(run.size).i32(4).op("i32.sub").i32(4).op("i32.mul").set(missing).i32(4).set(run.size);
+      for (const place of [run.from, run.to]) fn.get(place).get(missing).op("i32.add").set(place);
+    });
   };
   const strip = emitStrips(fn, { a, c: first.to, rows, k, stride, panel, target });
   const call = (tileRow: number, tileWidth: number): void => {
@@ -86,6 +93,7 @@ function emitCorrelation(module: ModuleBuilder, tiles: Tiles, spill: FunctionBui
     fn.get(stride).i32(tileRow).get(second.size).get(accumulate).call(spill);
   };
   fn.get(image).set(from).get(c).set(to).get(width).set(columns);
+  fn.get(width).i32(4).op("i32.ge_s").get(accumulate).op("i32.eqz").op("i32.and").set(overlaps);
   fn.get(width).i32(3).op("i32.add").i32(2).op("i32.shr_u").get(height).op("i32.mul").set(runs);
   fn.block((done) => {
     fn.loop((next) => {
