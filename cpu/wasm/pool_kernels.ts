@@ -17,12 +17,15 @@ export interface PoolGeometry extends Pick<PoolKernel, "size" | "stride" | "padd
   readonly pooled: readonly [number, number];
 }
 
+/** Whether an element is a window's first, comes after another, or may be either. */
+type Order = "first" | "later" | "unknown";
+
 /** How the elements of a window become one, for four windows or for one. */
 interface Fold {
   /** Emits the state before the first element. */
   start(lanes: 1 | 4): void;
-  /** Emits taking an element (on the stack) at a position in the plane: lane 0's position in the local plus a constant. */
-  take(lanes: 1 | 4, rowStart: Local, column: Local, offset: number): void;
+  /** Emits taking an element (on the stack) at a position in the plane: lane 0's position in the locals plus a constant. */
+  take(lanes: 1 | 4, rowStart: Local, column: Local, offset: number, order: Order): void;
   /** Emits storing the results of the windows from `column` on. */
   finish(lanes: 1 | 4): void;
 }
@@ -41,22 +44,33 @@ export function emitMaxForward(module: ModuleBuilder, geometry: PoolGeometry): v
       if (lanes === 4) fn.get(lowest).set(vector.best).get(none).set(vector.place);
       else fn.f32(-Infinity).set(single.best).i32(-1).set(single.place);
     },
-    take(lanes, rowStart, column, offset) {
+    take(lanes, rowStart, column, offset, order) {
       const position = (): FunctionBuilder => fn.get(rowStart).get(column).op("i32.add").i32(offset).op("i32.add");
+      const positions = (): FunctionBuilder => position().op("i32x4.splat").get(steps).op("i32x4.add");
       if (lanes === 4) {
         const { value, best, place } = vector;
+        if (order === "first") {
+          fn.set(best);
+          positions().set(place);
+          return;
+        }
         // Taken when greater or NaN, unless the best is NaN already, and always when nothing was taken before.
         fn.set(value).get(value).get(best).op("f32x4.le").op("v128.not").get(best).get(best).op("f32x4.eq").op("v128.and");
-        fn.get(place).get(none).op("i32x4.eq").op("v128.or");
+        if (order === "unknown") fn.get(place).get(none).op("i32x4.eq").op("v128.or");
         const taken = fn.local("v128");
         fn.set(taken).get(value).get(best).get(taken).op("v128.bitselect").set(best);
-        position().op("i32x4.splat").get(steps).op("i32x4.add").get(place).get(taken).op("v128.bitselect").set(place);
+        positions().get(place).get(taken).op("v128.bitselect").set(place);
         fn.release(taken);
       } else {
         const { value, best, place, taken } = single;
+        if (order === "first") {
+          fn.set(best);
+          position().set(place);
+          return;
+        }
         fn.set(value).get(value).get(best).op("f32.le").op("i32.eqz").get(best).get(best).op("f32.eq").op("i32.and");
-        fn.get(place).i32(-1).op("i32.eq").op("i32.or").set(taken);
-        fn.get(value).get(best).get(taken).op("select").set(best);
+        if (order === "unknown") fn.get(place).i32(-1).op("i32.eq").op("i32.or");
+        fn.set(taken).get(value).get(best).get(taken).op("select").set(best);
         position().get(place).get(taken).op("select").set(place);
       }
     },
@@ -119,6 +133,9 @@ export function emitAverageBackward(module: ModuleBuilder, geometry: PoolGeometr
   });
 }
 
+/** Elements of windows that are written out one by one. */
+const mostUnrolled = 16;
+
 /** The locals of a walk over all windows of all planes. */
 interface Walk {
   /** The plane's address, moved on by the walk. */
@@ -164,8 +181,16 @@ function emitWindows(fn: FunctionBuilder, geometry: PoolGeometry, walk: Walk, fo
     emitCountdown(fn, row, 1, () => {
       fn.i32(0).set(column);
       if (first > 0) columns(first, 1, false);
-      if (last - first >= 4 && walk.address === undefined) columns(last, 4, true);
-      if (last > first) columns(last, 1, true);
+      const byVectors = last - first >= 4 && walk.address === undefined;
+      if (byVectors) columns(last, 4, true);
+      if (byVectors && (last - first) % 4 > 0) {
+        // The last windows once more together with those before them: cheaper than one by one.
+        const back = (last - first) % 4 - 4;
+        for (const pointer of walk.advance) fn.increment(pointer, back * 4);
+        fn.increment(column, back);
+        columns(last, 4, true);
+      }
+      if (last > first && !byVectors) columns(last, 1, true);
       if (pooled[1] > last) columns(pooled[1], 1, false);
       fn.increment(top, stride[0]!);
     });
@@ -201,18 +226,46 @@ class WindowWriter {
   emit(lanes: 1 | 4, isInside: boolean): void {
     const { size, dilation, image } = this.#geometry;
     const fn = this.#fn;
-    this.#fold.start(lanes);
-    fn.get(this.#top).set(this.#line).i32(size[0]!);
-    emitCountdown(fn, this.#outer, 1, () => {
-      // A negative row is a large unsigned one.
-      fn.get(this.#line).i32(image[0]).op("i32.lt_u").if(() => {
-        fn.get(this.#line).i32(image[1]).op("i32.mul").set(this.#rowStart);
-        fn.get(this.#rowStart).get(this.#left).op("i32.add").i32(2).op("i32.shl").get(this.#walk.x).op("i32.add").set(this.#from);
-        this.#row(lanes, isInside);
+    if (isInside && this.#hasAllRows && size[0]! * size[1]! <= mostUnrolled) this.#unrolled(lanes);
+    else {
+      this.#fold.start(lanes);
+      fn.get(this.#top).set(this.#line).i32(size[0]!);
+      emitCountdown(fn, this.#outer, 1, () => {
+        // A negative row is a large unsigned one.
+        fn.get(this.#line).i32(image[0]).op("i32.lt_u").if(() => {
+          fn.get(this.#line).i32(image[1]).op("i32.mul").set(this.#rowStart);
+          this.#startRow();
+          this.#row(lanes, isInside);
+        });
+        fn.increment(this.#line, dilation[0]!);
       });
-      fn.increment(this.#line, dilation[0]!);
-    });
+    }
     this.#fold.finish(lanes);
+  }
+
+  /** Whether all rows of every window lie in the image. */
+  get #hasAllRows(): boolean {
+    const { image, pooled, size, stride, padding, dilation } = this.#geometry;
+    return padding[0] === 0 && (pooled[0] - 1) * stride[0]! + (size[0]! - 1) * dilation[0]! < image[0];
+  }
+
+  /** Sets the address of the row's first element. */
+  #startRow(): void {
+    this.#fn.get(this.#rowStart).get(this.#left).op("i32.add").i32(2).op("i32.shl").get(this.#walk.x).op("i32.add").set(this.#from);
+  }
+
+  /** A whole window without loops. */
+  #unrolled(lanes: 1 | 4): void {
+    const { size, dilation, image } = this.#geometry;
+    this.#fold.start(lanes);
+    for (let row = 0; row < size[0]!; row++) {
+      this.#fn.get(this.#top).i32(row * dilation[0]!).op("i32.add").i32(image[1]).op("i32.mul").set(this.#rowStart);
+      this.#startRow();
+      for (let at = 0; at < size[1]!; at++) {
+        this.#load(lanes, at * dilation[1]! * 4);
+        this.#fold.take(lanes, this.#rowStart, this.#left, at * dilation[1]!, row + at === 0 ? "first" : "later");
+      }
+    }
   }
 
   /** One row of the window: unrolled where it is short and inside, else a loop that checks each column. */
@@ -222,7 +275,7 @@ class WindowWriter {
     if (isInside && size[1]! <= 8) {
       for (let at = 0; at < size[1]!; at++) {
         this.#load(lanes, at * dilation[1]! * 4);
-        this.#fold.take(lanes, this.#rowStart, this.#left, at * dilation[1]!);
+        this.#fold.take(lanes, this.#rowStart, this.#left, at * dilation[1]!, "unknown");
       }
       return;
     }
@@ -231,7 +284,7 @@ class WindowWriter {
     emitCountdown(fn, this.#inner, 1, () => {
       fn.get(column).i32(image[1]).op("i32.lt_u").if(() => {
         this.#load(lanes, 0);
-        this.#fold.take(lanes, this.#rowStart, column, 0);
+        this.#fold.take(lanes, this.#rowStart, column, 0, "unknown");
       });
       fn.increment(column, dilation[1]!).increment(this.#from, dilation[1]! * 4);
     });
