@@ -9,8 +9,8 @@ import { ArgumentError } from "../tensor/errors.ts";
 
 /** What a schedule changes: an optimizer, or anything that has groups with a rate. */
 export interface Scheduled {
-  /** The rate in force and the one at the start, per group. */
-  readonly groups: readonly { lr: number; initialLr?: number }[];
+  /** The rate in force and the one at the start, per group, and perhaps what of earlier gradients is kept. */
+  readonly groups: readonly { lr: number; initialLr?: number; momentum?: number; betas?: readonly [number, number] }[];
 }
 
 /** The learning rate after `step` steps, given the rate at the start. */
@@ -41,12 +41,17 @@ export class Schedule {
   /** Its formula. */
   readonly rate: Rate;
   readonly #target: Scheduled;
+  readonly #momentum: ((step: number) => number) | undefined;
   #steps = 0;
 
-  /** Takes the optimizer and a formula; the groups' present rates are the initial ones, unless an earlier schedule recorded them. */
-  constructor(target: Scheduled, rate: Rate) {
+  /**
+   * Takes the optimizer and a formula; the groups' present rates are the initial ones, unless an earlier schedule recorded them. A second
+   * formula sets each group's momentum, or the first of its betas.
+   */
+  constructor(target: Scheduled, rate: Rate, { momentum }: { readonly momentum?: ((step: number) => number) | undefined } = {}) {
     this.rate = rate;
     this.#target = target;
+    this.#momentum = momentum;
     for (const group of target.groups) group.initialLr ??= group.lr;
     this.#set();
   }
@@ -81,7 +86,13 @@ export class Schedule {
   }
 
   #set(): void {
-    for (const group of this.#target.groups) group.lr = this.rate(group.initialLr ?? group.lr, this.#steps);
+    for (const group of this.#target.groups) {
+      group.lr = this.rate(group.initialLr ?? group.lr, this.#steps);
+      if (this.#momentum === undefined) continue;
+      const kept = this.#momentum(this.#steps);
+      if (group.betas === undefined) group.momentum = kept;
+      else group.betas = [kept, group.betas[1]];
+    }
   }
 }
 
@@ -249,39 +260,51 @@ export interface OneCycleOptions {
   readonly finalDivFactor?: number;
   /** Down to the first rate as fast as up, then to the last. Default false. */
   readonly threePhase?: boolean;
+  /** Whether the momentum (or the first of betas) goes down as the rate goes up, and up again as it goes down. Default false. */
+  readonly cycleMomentum?: boolean;
+  /** The momentum where the rate is greatest. Default 0.85. */
+  readonly baseMomentum?: number;
+  /** The momentum at the beginning and at the end. Default 0.95. */
+  readonly maxMomentum?: number;
 }
 
 /**
- * Up from maxLr / divFactor to maxLr, then down to far below where it began; the groups' own rates do not count. The momentum is left
- * alone. Source: Smith and Topin 2018, in PyTorch's form.
+ * Up from maxLr / divFactor to maxLr, then down to far below where it began; the groups' own rates do not count. Source: Smith and Topin
+ * 2018, in PyTorch's form, which cycles the momentum unless told not to.
  *
- * @throws ArgumentError for a pctStart outside 0 … 1 or totalSteps that is no positive whole number.
+ * @throws ArgumentError for a pctStart outside 0 … 1, totalSteps that is no positive whole number, or a momentum to cycle in a group that
+ * was given neither momentum nor betas.
  */
 export class OneCycleLR extends Schedule {
   /** Schedules an optimizer. */
   constructor(target: Scheduled, options: OneCycleOptions) {
     const { maxLr, totalSteps, pctStart = 0.3, annealing = "cos", divFactor = 25, finalDivFactor = 1e4, threePhase = false } = options;
+    const { cycleMomentum = false, baseMomentum = 0.85, maxMomentum = 0.95 } = options;
     checkWhole("OneCycleLR", { totalSteps });
     if (!(pctStart >= 0 && pctStart <= 1)) {
       throw new ArgumentError(`Cannot make OneCycleLR: a pctStart from 0 to 1 is needed, got ${pctStart}`);
     }
+    if (cycleMomentum && target.groups.some(({ momentum, betas }) => momentum === undefined && betas === undefined)) {
+      throw new ArgumentError(
+        "Cannot make OneCycleLR: momentum or betas of every group are needed with cycleMomentum, got a group without",
+      );
+    }
     const first = maxLr / divFactor;
     const last = first / finalDivFactor;
     const peak = pctStart * totalSteps - 1;
-    const phases = threePhase
-      ? [{ end: peak, from: first, to: maxLr }, { end: 2 * peak, from: maxLr, to: first }, { end: totalSteps - 1, from: first, to: last }]
-      : [{ end: peak, from: first, to: maxLr }, { end: totalSteps - 1, from: maxLr, to: last }];
-    super(target, (_, step) => {
-      let start = 0;
-      for (const { end, from, to } of phases) {
-        if (step <= end) {
-          const progress = (step - start) / (end - start);
-          return annealing === "cos" ? to + (from - to) * halfCosine(progress) : from + (to - from) * progress;
-        }
-        start = end;
-      }
-      return last;
-    });
+    const ends = threePhase ? [peak, 2 * peak, totalSteps - 1] : [peak, totalSteps - 1];
+    const between = annealing === "cos"
+      ? (from: number, to: number, progress: number) => to + (from - to) * halfCosine(progress)
+      : (from: number, to: number, progress: number) => from + (to - from) * progress;
+    const along = (values: readonly number[], step: number): number => {
+      const phase = ends.findIndex((end) => step <= end);
+      if (phase === -1) return values.at(-1)!;
+      const start = ends[phase - 1] ?? 0;
+      return between(values[phase]!, values[phase + 1]!, (step - start) / (ends[phase]! - start));
+    };
+    const rates = threePhase ? [first, maxLr, first, last] : [first, maxLr, last];
+    const kept = threePhase ? [maxMomentum, baseMomentum, maxMomentum, maxMomentum] : [maxMomentum, baseMomentum, maxMomentum];
+    super(target, (_, step) => along(rates, step), cycleMomentum ? { momentum: (step) => along(kept, step) } : {});
   }
 }
 

@@ -2,6 +2,7 @@ import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows }
 import { noGrad } from "../../autograd/mod.ts";
 import {
   Adadelta,
+  Adam,
   Adamax,
   EMA,
   LAMB,
@@ -173,6 +174,23 @@ Deno.test("OneCycleLR follows PyTorch's rates", () => {
       assertAlmostEquals(optimizer.groups[0]!.lr, rate, 1e-12);
     });
   }
+});
+
+Deno.test("OneCycleLR cycles PyTorch's momentum and first beta, and refuses a group that has neither", () => {
+  for (const { options, kept } of scheduleCases.momenta) {
+    const x = [ones([1], { requiresGrad: true })];
+    const betas = kept[0]!.length === 3;
+    const optimizer = betas ? new Adam(x, { lr: 0.5, betas: [0.7, 0.99] }) : new SGD(x, { lr: 0.5, momentum: 0.9 });
+    const schedule = new OneCycleLR(optimizer, options as OneCycleOptions);
+    kept.forEach((expected, step) => {
+      if (step > 0) schedule.step();
+      const group = optimizer.groups[0]! as { lr: number; momentum?: number; betas?: readonly number[] };
+      const got = [group.lr, ...(betas ? group.betas! : [group.momentum!])];
+      got.forEach((value, n) => assertAlmostEquals(value, expected[n]!, 1e-12));
+    });
+  }
+  const cycle = { maxLr: 1, totalSteps: 3, cycleMomentum: true };
+  assertThrows(() => new OneCycleLR(scheduled(), cycle), ArgumentError, "momentum or betas");
 });
 
 Deno.test("ReduceLROnPlateau follows PyTorch's rates, also after a resume", () => {

@@ -96,7 +96,7 @@ export const partly: Readonly<Record<string, string>> = {
   adaptive_max_pool3d: "gives no positions",
   interpolate: "no antialias",
   "torch.linalg.diagonal": "the dims default to the first two, as torch.diagonal's",
-  "torch.optim.lr_scheduler.OneCycleLR": "leaves the momentum alone",
+  "torch.optim.lr_scheduler.OneCycleLR": "leaves the momentum alone unless cycleMomentum is set",
   "torch.autograd.detect_anomaly": "a function around the work, not a context",
   "torch.autograd.gradcheck": "reverse mode, in float64; what it finds is thrown",
   "torch.autograd.gradgradcheck": "reverse mode, in float64; what it finds is thrown",
