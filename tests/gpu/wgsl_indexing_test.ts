@@ -1,4 +1,4 @@
-import { assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { IndexError } from "../../tensor/errors.ts";
 import type { GatherKernel, ScatterKernel } from "../../tensor/kernel.ts";
 import { expanded, permuted, random, run } from "../cpu/compare.ts";
@@ -59,6 +59,25 @@ gpuTest("planScatter takes 70,000 indices along one dim, searched or walked", as
     const inputs = [filled("int32", [70000], () => whole(size)), filled("float32", [70000], () => whole(3))];
     await compareOnGpu(scatter(0, "sum"), inputs, [{ shape: [size], initial: new Float32Array(size) }], { tolerance: 0 });
   }
+});
+
+gpuTest("planScatter splits a long search for few sums, and leaves what no index names", async () => {
+  const backend = gpuWith({ software: false });
+  const initial = Float32Array.from({ length: 44 }, (_, at) => at === 3 ? -0 : at);
+  const rows = [filled("int32", [3000, 4], () => 1 + whole(10)), filled("float32", [3000, 4], () => whole(9) - 4)];
+  const [sums] = await compareOnGpu(scatter(0, "sum"), rows, [{ shape: [11, 4], initial }], { backend, tolerance: 0 });
+  assert(Object.is(sums![3], -0));
+  const columns = [filled("int32", [3, 3000], () => whole(9)), filled("int32", [3, 3000], () => whole(5) - 2)];
+  const ones = new Int32Array(36).fill(1);
+  await compareOnGpu(scatter(1, "sum"), columns, [{ shape: [4, 9], dtype: "int32", initial: ones }], { backend, tolerance: 0 });
+  const long = [filled("int32", [300_000], () => whole(3)), filled("float32", [300_000], () => 1)];
+  await compareOnGpu(scatter(0, "sum"), long, [{ shape: [3], initial: new Float32Array(3) }], { backend, tolerance: 0 });
+  const outside = [filled("int32", [3000], (at) => at === 2999 ? 5 : 0), random(3000)];
+  await assertRejects(() => run(backend, scatter(0, "sum"), outside, [{ shape: [5] }]), IndexError, "0 … 4 is needed, got 5");
+  if (!backend.supports("float16")) return;
+  const halves = [filled("int32", [4096], (at) => at % 2), filled("float16", [4096], () => 1)];
+  const [counted] = await run(backend, scatter(0, "sum"), halves, [{ shape: [2], dtype: "float16", initial: new Float16Array(2) }]);
+  assertEquals([...counted!], [2048, 2048]);
 });
 
 gpuTest("planScatter leaves NaN in maxima", async () => {
