@@ -5,7 +5,7 @@
  */
 import { resolveScalars, type Scalars } from "../capture.ts";
 import { type Expr, expression, outputTypes, result, scalar, type Value } from "../expr.ts";
-import type { Kernel, MapKernel } from "../kernel.ts";
+import type { Kernel, MapKernel, RowKernel } from "../kernel.ts";
 import { sameShape } from "../shape.ts";
 import type { Entry, KernelRecord, Operand } from "./record.ts";
 
@@ -34,7 +34,8 @@ export function dropDead(entries: readonly Entry[], lasting: (buffer: number) =>
 
 /**
  * Fuses until nothing changes: an elementwise kernel into the one kernel that reads its result (as another elementwise kernel, a reduction's
- * prologue, a row's expressions or a product's epilogue input), and one that alone reads a product's result into that product's epilogue.
+ * prologue, a row's expressions or a product's epilogue input), and one that alone reads the result of a product, a reduction or a row into
+ * that one's last expression.
  */
 export function fuse(entries: readonly Entry[], lasting: (buffer: number) => boolean): Entry[] {
   const list = [...entries];
@@ -100,13 +101,20 @@ function fuseInto(list: Entry[], at: number, uses: Uses): boolean {
     const producer = uses.onlyWriter(buffer);
     if (producer?.kind !== "kernel" || producer === consumer || !uses.readOnce(buffer)) continue;
     const from = list.indexOf(producer);
-    if (from > at || !unchangedBetween(list, from, at, producer)) continue;
-    const fused = inlineProducer(producer, consumer, buffer) ?? absorbConsumer(producer, consumer, buffer);
+    if (from > at) continue;
+    const later = unchangedBetween(list, from, at, producer)
+      ? inlineProducer(producer, consumer, buffer) ?? absorbConsumer(producer, consumer, buffer)
+      : undefined;
+    // What else a row gives may be read in between, so that its consumer has to come to it.
+    const earlier = later === undefined && mayMoveUp(list, from, at, consumer, buffer)
+      ? absorbIntoRow(producer, consumer, buffer)
+      : undefined;
+    const fused = later ?? earlier;
     if (fused === undefined) continue;
     uses.remove(producer);
     uses.remove(consumer);
-    list[from] = removed;
-    list[at] = fused;
+    list[from] = list[at] = removed;
+    list[later === undefined ? from : at] = fused;
     uses.add(fused);
     return true;
   }
@@ -124,6 +132,78 @@ function unchangedBetween(list: readonly Entry[], from: number, at: number, prod
   // A host action in between may change a dynamic scalar that the producer reads.
   if (typeof producer.scalars !== "function") return true;
   return !list.slice(from, at).some((entry) => entry.kind === "host" && entry !== removed);
+}
+
+/** Whether a consumer may run where its producer does: what it reads besides is there already, and what it writes is not touched in between. */
+function mayMoveUp(list: readonly Entry[], from: number, at: number, consumer: KernelRecord, buffer: number): boolean {
+  const read = new Set(consumer.inputs.map((operand) => operand.buffer).filter((other) => other !== buffer));
+  const written = new Set(consumer.outputs.map((operand) => operand.buffer));
+  for (let between = from; between < at; between++) {
+    const entry = list[between]!;
+    if (entry === removed) continue;
+    if (entry.kind === "host") {
+      if (typeof consumer.scalars === "function") return false;
+    } else if (entry.kind === "write") {
+      if (read.has(entry.buffer) || written.has(entry.buffer)) return false;
+    } else {
+      if (entry.outputs.some((operand) => read.has(operand.buffer) || written.has(operand.buffer))) return false;
+      if (entry.inputs.some((operand) => written.has(operand.buffer))) return false;
+    }
+  }
+  return true;
+}
+
+/**
+ * The row kernel with an elementwise consumer of one of its outputs in that output's place, such as an activation behind a normalisation.
+ * The consumer may see the dims in another order. All it touches lies like that output, so that the rows are walked as before.
+ */
+function absorbIntoRow(producer: KernelRecord, consumer: KernelRecord, buffer: number): KernelRecord | undefined {
+  const { kernel } = producer;
+  if (kernel.kind !== "row" || consumer.kernel.kind !== "map" || consumer.outputs.length !== 1 || usesIndex(consumer.kernel.expr)) {
+    return undefined;
+  }
+  const place = producer.outputs.findIndex((operand) => operand.buffer === buffer);
+  const { view: written } = producer.outputs[place]!;
+  if (kernel.outputs[place]!.per !== "element" || written.dtype === "float16") return undefined;
+  const slots = consumer.inputs.flatMap((operand, slot) => operand.buffer === buffer ? [slot] : []);
+  const order = dimOrder(consumer.inputs[slots[0]!]!.view, written);
+  if (order === undefined) return undefined;
+  const turned = [...consumer.inputs, ...consumer.outputs].map(({ buffer, view }): Operand => ({
+    buffer,
+    view: { ...view, shape: order.map((dim) => view.shape[dim]!), strides: order.map((dim) => view.strides[dim]!) },
+  }));
+  const output = turned.pop()!;
+  const alike = turned.every(({ view }) => sameShape(view.strides, written.strides)) && sameShape(output.view.strides, written.strides);
+  if (!alike || slots.some((slot) => turned[slot]!.view.offset !== written.offset)) return undefined;
+  const { inputs, place: placed } = mergeInputs(producer.inputs, turned, false, slots);
+  const shift = resolveScalars(producer.scalars).length;
+  const kept = (slot: number) => placed("kept", slot);
+  const own = substitute(kernel.outputs[place]!.expr, { input: kept, scalar: (slot) => slot })[0]!;
+  const absorbed = expression(substitute(consumer.kernel.expr, {
+    input: (slot) => slots.includes(slot) ? own : placed("added", slot),
+    scalar: (slot) => slot + shift,
+  }));
+  const fused = rowKernel({
+    ...kernel,
+    outputs: kernel.outputs.map((each, at) => at === place ? { per: each.per, expr: absorbed } : each),
+  });
+  const outputs = producer.outputs.map((operand, at) => at === place ? output : operand);
+  if (tooLarge(fused, inputs.length + outputs.length)) return undefined;
+  return { kind: "kernel", kernel: fused, inputs, outputs, scalars: joinScalars(producer.scalars, consumer.scalars) };
+}
+
+/** Which dim of `view` each dim of `target` is, when both show the same elements in another order of dims; undefined when they do not. */
+function dimOrder(view: Operand["view"], target: Operand["view"]): number[] | undefined {
+  if (view.shape.length !== target.shape.length || view.dtype !== target.dtype) return undefined;
+  const left = new Set(view.shape.keys());
+  const order: number[] = [];
+  for (const [at, size] of target.shape.entries()) {
+    const dim = [...left].find((dim) => view.shape[dim] === size && view.strides[dim] === target.strides[at]);
+    if (dim === undefined) return undefined;
+    left.delete(dim);
+    order.push(dim);
+  }
+  return order;
 }
 
 /** The consumer with the producer's expression in the place of its input, where the consumer reads elements as they were written. */
@@ -243,12 +323,7 @@ function rewriteKernel(kernel: Kernel, rewrite: (expr: Expr) => Expr): Kernel | 
     }
     case "row": {
       const stages = kernel.stages.map(({ combine, expr }) => ({ combine, expr: rewrite(expr) }));
-      const outputs = kernel.outputs.map(({ per, expr }) => ({ per, expr: rewrite(expr) }));
-      const parts = [
-        ...stages.map(({ combine, expr }) => `${combine} ${expr.key}`),
-        ...outputs.map(({ per, expr }) => `${per} ${expr.key}`),
-      ];
-      return { ...kernel, stages, outputs, key: `row ${kernel.reduced}|${parts.join("|")}` };
+      return rowKernel({ ...kernel, stages, outputs: kernel.outputs.map(({ per, expr }) => ({ per, expr: rewrite(expr) })) });
     }
     case "matmul":
     case "conv": {
@@ -259,6 +334,15 @@ function rewriteKernel(kernel: Kernel, rewrite: (expr: Expr) => Expr): Kernel | 
     default:
       return undefined;
   }
+}
+
+/** The kernel with the key that its expressions give it. */
+function rowKernel(kernel: RowKernel): RowKernel {
+  const parts = [
+    ...kernel.stages.map(({ combine, expr }) => `${combine} ${expr.key}`),
+    ...kernel.outputs.map(({ per, expr }) => `${per} ${expr.key}`),
+  ];
+  return { ...kernel, key: `row ${kernel.reduced}|${parts.join("|")}` };
 }
 
 function mapKernel(expr: Expr): MapKernel {

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { noGrad } from "../../autograd/mod.ts";
 import { crossEntropy } from "../../losses/mod.ts";
-import { BatchNorm1d, Dropout, Linear, Module, ReLU, Sequential } from "../../nn/mod.ts";
+import { BatchNorm1d, BatchNorm2d, Dropout, Linear, Module, ReLU, Sequential } from "../../nn/mod.ts";
 import { Adam, SGD, StepLR } from "../../optim/mod.ts";
 import {
   ArgumentError,
@@ -196,6 +196,18 @@ for (const device of ["cpu", "webgpu"]) {
     },
   });
 }
+
+Deno.test("compile fuses an activation, and the sum with a skip connection, into the batch norm before it", () => {
+  using _ = scope();
+  const norm = new BatchNorm2d(3);
+  const step = compile((x: Tensor, skip: Tensor) => norm.forward(norm.forward(x).relu().mul(2)).add(skip).relu());
+  for (let i = 0; i < 2; i++) step(rand([2, 3, 4, 4]), rand([2, 3, 4, 4]));
+  const { before, after } = step.explain();
+  const kinds = (lines: readonly string[]) => lines.map((line) => line.split(" ")[0]).join(" ");
+  // Between them the running statistics move and the batches are counted.
+  assertEquals(kinds(before), "map row map map map map row map map map");
+  assertEquals(kinds(after), "map row map map row map");
+});
 
 Deno.test("compile drops what nobody reads", () => {
   using _ = scope();
