@@ -2,6 +2,7 @@ import * as losses from "../../../losses/mod.ts";
 import { Linear, parameter } from "../../../nn/mod.ts";
 import { SGD } from "../../../optim/mod.ts";
 import { arange, rand, type Tensor, tidy } from "../../../tensor/mod.ts";
+import { ignoreWebgpu } from "../../devices.ts";
 import { assertSame, batches, threeWays, type Training } from "./three_ways.ts";
 
 const classes = 3;
@@ -126,6 +127,15 @@ for (const [name, forms] of Object.entries(table)) {
   for (const [form, make] of Object.entries(forms)) {
     Deno.test(`compile trains with ${name}${form && `, ${form},`} as the eager steps do`, async () => {
       assertSame(await threeWays(training(make)));
+    });
+
+    Deno.test({
+      name: `compile on webgpu trains with ${name}${form && `, ${form},`} as the eager steps do`,
+      ignore: ignoreWebgpu,
+      async fn() {
+        // Shader compilers contract multiplications and additions where fusion lets them.
+        assertSame(await threeWays(training(make), { device: "webgpu", steps: 4 }), { tolerance: 1e-5 });
+      },
     });
   }
 }

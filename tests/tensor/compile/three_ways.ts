@@ -4,10 +4,7 @@
  * @module
  */
 import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
-import { compile, Generator, manualSeed, rand, scope, type Tensor, tensor } from "../../../tensor/mod.ts";
-
-/** How many steps are compared. */
-const steps = 20;
+import { compile, Generator, manualSeed, rand, read, scope, setDefaultDevice, type Tensor, tensor } from "../../../tensor/mod.ts";
 
 /** A step that was made ready, and what it changes. */
 export interface Course {
@@ -31,24 +28,41 @@ export interface ThreeWays {
   readonly fused: readonly number[];
 }
 
+/** Where a course runs, and for how long. */
+export interface Place {
+  /** Default "cpu". */
+  readonly device?: string;
+  /** How many steps are compared. Default 20. */
+  readonly steps?: number;
+}
+
 /** Trains three times from one seed. */
-export async function threeWays(training: Training): Promise<ThreeWays> {
+export async function threeWays(training: Training, { device = "cpu", steps = 20 }: Place = {}): Promise<ThreeWays> {
+  const course = (prepare: (step: Course["step"]) => Course["step"]) => train(training, { device, steps, prepare });
   return {
-    eager: await course(training, (step) => step),
-    plain: await course(training, (step) => compile(step, { fuse: false })),
-    fused: await course(training, (step) => compile(step)),
+    eager: await course((step) => step),
+    plain: await course((step) => compile(step, { fuse: false })),
+    fused: await course((step) => compile(step)),
   };
 }
 
-async function course({ make, batch }: Training, prepare: (step: Course["step"]) => Course["step"]): Promise<number[]> {
-  using _ = scope();
-  manualSeed(7);
-  const { state, step } = make();
-  const run = prepare(step);
-  const values: number[] = [];
-  for (let i = 0; i < steps; i++) values.push(await run(...batch(i)).loss.item());
-  for (const tensor of state) values.push(...await tensor.data());
-  return values;
+async function train(
+  { make, batch }: Training,
+  { device, steps, prepare }: Required<Place> & { prepare(step: Course["step"]): Course["step"] },
+): Promise<number[]> {
+  setDefaultDevice(device);
+  try {
+    using _ = scope();
+    manualSeed(7);
+    const { state, step } = make();
+    const run = prepare(step);
+    const losses: Tensor[] = [];
+    for (let i = 0; i < steps; i++) losses.push(run(...batch(i)).loss);
+    const values = await read(...losses, ...state);
+    return values.flatMap((part) => [...part]);
+  } finally {
+    setDefaultDevice("cpu");
+  }
 }
 
 /** Batches that differ from step to step: numbers of a shape, and classes in turn. */
@@ -60,10 +74,10 @@ export function batches(shape: readonly number[], classes: number): Training["ba
   ];
 }
 
-/** Plain replays give the same numbers; fused ones may round differently, by 1e-6. */
-export function assertSame({ eager, plain, fused }: ThreeWays): void {
+/** Plain replays give the same numbers; fused ones may round differently, by `tolerance` (default 1e-6), relative above 1. */
+export function assertSame({ eager, plain, fused }: ThreeWays, { tolerance = 1e-6 }: { readonly tolerance?: number } = {}): void {
   assert(eager.every(Number.isFinite));
   assertEquals(plain, eager);
   assertEquals(fused.length, eager.length);
-  fused.forEach((value, i) => assertLessOrEqual(Math.abs(value - eager[i]!), 1e-6 * Math.max(1, Math.abs(eager[i]!))));
+  fused.forEach((value, i) => assertLessOrEqual(Math.abs(value - eager[i]!), tolerance * Math.max(1, Math.abs(eager[i]!))));
 }
