@@ -3,7 +3,8 @@
  *
  * Short rows take one invocation each. Longer ones take a workgroup whose invocations walk at most {@link walk} elements before they
  * meet in a tree, so that float32 sums stay accurate and no invocation comes near the trip limit; rows longer than a workgroup covers
- * are cut into chunks whose results the next pass reduces.
+ * are cut into chunks whose results the next pass reduces. Where rows and not their elements are neighbours in memory, as in a sum over the
+ * first dim, a workgroup takes 32 rows side by side, so that neighbouring invocations read neighbours.
  *
  * @module
  */
@@ -67,6 +68,8 @@ export interface RowReduction {
   readonly sink: RowSink;
   /** The number of the first temporary that the passes may use. */
   readonly firstTemporary: number;
+  /** Neighbouring rows that a workgroup takes together, since they and not the elements of a row are neighbours in memory; 1 unless told. */
+  readonly lanes?: number;
 }
 
 /** Writes the dispatches of a reduction. */
@@ -98,7 +101,22 @@ export function planReduce(kernel: ReduceKernel, inputs: readonly View[], output
       },
     },
     firstTemporary: 0,
+    lanes: neighbouringRows(prologue, inputs, kernel.reduced) && rows >= rowLanes ? rowLanes : 1,
   }, limits);
+}
+
+/** Rows that a workgroup takes together: as many floats as memory hands out at once. */
+const rowLanes = 32;
+
+/** Whether rows and not their elements are neighbours in memory, in every input that is not one and the same along one of the two. */
+function neighbouringRows(prologue: Expr, inputs: readonly View[], reduced: number): boolean {
+  const steps = inputSlots(prologue).map((slot) => {
+    const { shape, strides } = inputs[slot]!;
+    const outer = shape.length - reduced;
+    const last = (from: number, to: number) => strides[shape.findLastIndex((size, dim) => dim >= from && dim < to && size > 1)] ?? 0;
+    return { row: last(0, outer), element: last(outer, shape.length) };
+  });
+  return steps.some(({ row, element }) => row === 1 && element !== 0) && steps.every(({ row }) => row === 0 || row === 1);
 }
 
 /** Writes the passes of a row reduction. */
@@ -106,8 +124,9 @@ export function reduceRows(reduction: RowReduction, limits: Limits): Plan {
   const { rows, combine, type, firstTemporary } = reduction;
   const temporaries: number[] = [];
   const dispatches: Dispatch[] = [];
-  const chunk = Math.min(256, limits.workgroupInvocations) * walk;
-  let { source, length } = reduction;
+  const threads = Math.min(256, limits.workgroupInvocations);
+  let { source, length, lanes = 1 } = reduction;
+  let chunk = threads / lanes * walk;
   while (length > chunk) {
     const chunks = Math.ceil(length / chunk);
     const first = firstTemporary + temporaries.length;
@@ -120,11 +139,13 @@ export function reduceRows(reduction: RowReduction, limits: Limits): Plan {
       emit: (buffers, _scalars, value, index) =>
         [value, index].slice(0, uses.length).map((text, i) => buffers.store(uses[i]!.name, `row * ${u32(chunks)} + part`, text)),
     };
-    dispatches.push(groupPass({ ...reduction, source, sink, length }, chunk, chunks, limits));
+    dispatches.push(groupPass({ ...reduction, source, sink, length, lanes }, chunk, chunks, limits));
     source = partialSource(partials, chunks);
     length = chunks;
+    lanes = 1;
+    chunk = threads * walk;
   }
-  const last = { ...reduction, source, length };
+  const last = { ...reduction, source, length, lanes };
   dispatches.push(length <= walk ? rowPass(last, limits) : groupPass(last, chunk, 1, limits));
   return { temporaries, dispatches };
 }
@@ -148,15 +169,22 @@ function rowPass(reduction: RowReduction, limits: Limits): Dispatch {
   return elementDispatch({ label: reduction.label, buffers, size: rows, declarations: prelude(reduction), body, scalars }, limits);
 }
 
-/** One workgroup per row, or per chunk of a row. */
+/** One workgroup per row, per chunk of a row, or per chunk of several neighbouring rows. */
 function groupPass(reduction: RowReduction, chunk: number, chunks: number, limits: Limits): Dispatch {
-  const { rows, length, source, sink, type } = reduction;
-  const threads = Math.min(length <= 512 ? 64 : 256, limits.workgroupInvocations);
+  const { rows, length, source, sink, type, lanes = 1 } = reduction;
+  const threads = Math.min(length <= 512 && lanes === 1 ? 64 : 256, limits.workgroupInvocations);
   const buffers = bindBuffers([...source.uses, ...sink.uses]);
   const scalars = scalarList(...source.exprs, ...sink.exprs);
   const emitted = source.emit(buffers, scalars);
-  const bounds = chunks === 1 ? ["let row = group;", "let begin = 0u;", `let end = ${u32(length)};`] : [
-    `let row = group / ${u32(chunks)};`,
+  const several = lanes > 1;
+  const bounds = [
+    ...(several
+      ? [
+        `let own_row = group / ${u32(chunks)} * ${u32(lanes)} + local % ${u32(lanes)};`,
+        `let row = min(own_row, ${u32(rows - 1)});`,
+        `let walker = local / ${u32(lanes)};`,
+      ]
+      : [`let row = group / ${u32(chunks)};`, "let walker = local;"]),
     `let part = group % ${u32(chunks)};`,
     `let begin = part * ${u32(chunk)};`,
     `let end = min(begin + ${u32(chunk)}, ${u32(length)});`,
@@ -165,22 +193,26 @@ function groupPass(reduction: RowReduction, chunk: number, chunks: number, limit
     ...bounds,
     ...source.start(buffers),
     ...accumulator(reduction),
-    `for (var position = begin + local; position < end; position = position + ${u32(threads)}) {`,
+    `for (var position = begin + walker; position < end; position = position + ${u32(threads / lanes)}) {`,
     ...emitted.lines,
     accumulate(reduction, emitted.value, emitted.index),
     "}",
     ...treeLines(reduction, threads),
-    "if (local == 0u) {",
-    ...sink.emit(buffers, scalars, "shared_values[0]", "shared_indices[0]"),
+    several ? `if (local < ${u32(lanes)} && own_row < ${u32(rows)}) {` : "if (local == 0u) {",
+    ...sink.emit(buffers, scalars, "shared_values[local]", "shared_indices[local]"),
     "}",
   ].join("\n");
   const declarations = `${prelude(reduction)}var<workgroup> shared_values: array<${type}, ${threads}>;
 ${isArg(reduction.combine) ? `var<workgroup> shared_indices: array<u32, ${threads}>;\n` : ""}`;
-  return groupDispatch({ label: reduction.label, buffers, count: rows * chunks, threads, declarations, body, scalars }, limits);
+  return groupDispatch(
+    { label: reduction.label, buffers, count: Math.ceil(rows / lanes) * chunks, threads, declarations, body, scalars },
+    limits,
+  );
 }
 
-/** Combines what the invocations of a workgroup hold, by halves. */
+/** Combines what the invocations of a workgroup hold for each of its rows, by halves. */
 function treeLines(reduction: RowReduction, threads: number): string[] {
+  const { lanes = 1 } = reduction;
   const arg = isArg(reduction.combine);
   const merge = arg
     ? `if (better(shared_values[local + step], shared_indices[local + step], shared_values[local], shared_indices[local])) {
@@ -192,7 +224,7 @@ function treeLines(reduction: RowReduction, threads: number): string[] {
     "shared_values[local] = total;",
     ...(arg ? ["shared_indices[local] = totalIndex;"] : []),
     "workgroupBarrier();",
-    `for (var step = ${u32(threads / 2)}; step > 0u; step = step / 2u) {`,
+    `for (var step = ${u32(threads / 2)}; step >= ${u32(lanes)}; step = step / 2u) {`,
     `if (local < step) {\n${merge}\n}`,
     "workgroupBarrier();",
     "}",

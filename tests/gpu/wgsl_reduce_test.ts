@@ -33,6 +33,18 @@ gpuTest("planReduce reduces several dims of strided views", async () => {
   await compareOnGpu(reduce("sum", 1), [expanded(random(8), 1, 100)], [{ shape: [8] }]);
 });
 
+gpuTest("planReduce takes neighbouring rows together: sums over the first dim, positions, several dims, chunks", async () => {
+  for (const [length, rows] of [[65, 32], [300, 70], [513, 33], [5000, 100], [70000, 40]] as const) {
+    for (const combine of ["sum", "argmax"] as const) {
+      const values = filled("float32", [length, rows], () => whole(200)); // sums stay whole numbers that float32 holds
+      const output = combine === "sum" ? { shape: [rows] } : { shape: [rows], dtype: "int32" as const };
+      await compareOnGpu(reduce(combine, 1), [permuted(values, 1, 0)], [output], { tolerance: 0 });
+    }
+  }
+  await compareOnGpu(reduce("max", 2), [permuted(random(40, 6, 50), 2, 0, 1)], [{ shape: [50] }]);
+  await compareOnGpu(reduce("sum", 1), [permuted(random(3, 200, 64), 0, 2, 1)], [{ shape: [3, 64] }]);
+});
+
 gpuTest("planReduce gives the neutral element for empty rows and nothing for no rows", async () => {
   for (const combine of ["sum", "prod", "max", "min"] as const) {
     await compareOnGpu(reduce(combine, 1), [random(3, 0)], [{ shape: [3] }]);
