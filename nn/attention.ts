@@ -85,6 +85,10 @@ export interface MultiheadAttentionOptions extends LayerOptions {
   readonly bias?: boolean;
   /** Whether inputs are [N, L, E] rather than [L, N, E]. Default false, as in PyTorch. */
   readonly batchFirst?: boolean;
+  /** The width of keys. Default E. */
+  readonly kdim?: number;
+  /** The width of values. Default E. */
+  readonly vdim?: number;
 }
 
 /** What a {@link MultiheadAttention} attends to, and what it must not see; masks are true (or -Infinity) where a key is left out. */
@@ -111,7 +115,8 @@ export interface Attended {
 
 /**
  * Attention of several heads over projections of query, key and value, with PyTorch's names: in_proj_weight [3E, E], in_proj_bias,
- * out_proj.
+ * out_proj; where keys or values have another width than E, q_proj_weight [E, E], k_proj_weight [E, kdim] and v_proj_weight [E, vdim] in
+ * place of in_proj_weight.
  *
  * @example
  * ```ts
@@ -124,8 +129,14 @@ export interface Attended {
  * ```
  */
 export class MultiheadAttention extends Module {
-  /** [3E, E]: the projections of query, key and value, one under the other. */
-  readonly inProjWeight: Tensor;
+  /** [3E, E]: the projections of query, key and value, one under the other; null where they have three widths. */
+  readonly inProjWeight: Tensor | null;
+  /** [E, E], or null where all three have one width. */
+  readonly qProjWeight: Tensor | null;
+  /** [E, kdim], or null where all three have one width. */
+  readonly kProjWeight: Tensor | null;
+  /** [E, vdim], or null where all three have one width. */
+  readonly vProjWeight: Tensor | null;
   /** [3E], or null. */
   readonly inProjBias: Tensor | null;
   /** The projection of the heads' results. */
@@ -138,6 +149,8 @@ export class MultiheadAttention extends Module {
   readonly batchFirst: boolean;
   /** Where dropout's masks come from. */
   readonly generator: Generator;
+  /** E, kdim and vdim. */
+  readonly #widths: readonly [number, number, number];
 
   /**
    * Makes the layer for inputs of width E = `width`.
@@ -150,12 +163,19 @@ export class MultiheadAttention extends Module {
     if (width % heads !== 0) {
       throw new ArgumentError(`Cannot make MultiheadAttention: a width that is a multiple of ${heads} heads is needed, got ${width}`);
     }
-    const { dropout = 0, bias = true, batchFirst = false, generator = defaultGenerator } = options;
+    const { dropout = 0, bias = true, batchFirst = false, generator = defaultGenerator, kdim = width, vdim = width } = options;
+    checkCounts("MultiheadAttention", { kdim, vdim });
     this.heads = heads;
     this.dropout = dropout;
     this.batchFirst = batchFirst;
     this.generator = generator;
-    this.inProjWeight = parameter(xavierUniform(blank([3 * width, width], options), options));
+    this.#widths = [width, kdim, vdim];
+    const project = (rows: number, columns: number) => parameter(xavierUniform(blank([rows, columns], options), options));
+    const isOne = kdim === width && vdim === width;
+    this.inProjWeight = isOne ? project(3 * width, width) : null;
+    this.qProjWeight = isOne ? null : project(width, width);
+    this.kProjWeight = isOne ? null : project(width, kdim);
+    this.vProjWeight = isOne ? null : project(width, vdim);
     this.inProjBias = bias ? parameter(blank([3 * width], options)) : null;
     this.outProj = new Linear(width, width, { ...options, bias });
     if (this.outProj.bias !== null) zeros(this.outProj.bias);
@@ -169,10 +189,11 @@ export class MultiheadAttention extends Module {
   /** The result with each head's weights. */
   attend(query: Tensor, options: AttendOptions = {}): Attended {
     const { key = query, value = key } = options;
-    const width = this.inProjWeight.shape[1]!;
+    const [width] = this.#widths;
     const shapes = [query.shape, key.shape, value.shape];
-    if (shapes.some((shape) => shape.length !== 3 || shape[2] !== width)) {
-      throw new ShapeError(`Cannot attend ${formatShapes(shapes)}: 3-d tensors of width ${width} are needed`, { op: "attend", shapes });
+    if (shapes.some((shape, n) => shape.length !== 3 || shape[2] !== this.#widths[n])) {
+      const wanted = this.inProjWeight === null ? `widths ${this.#widths.join(", ")}` : `width ${width}`;
+      throw new ShapeError(`Cannot attend ${formatShapes(shapes)}: 3-d tensors of ${wanted} are needed`, { op: "attend", shapes });
     }
     const [output, weights] = tidy(() => {
       const [q, k, v] = [query, key, value].map((part, n) => this.#project(part, n)) as [Tensor, Tensor, Tensor];
@@ -187,10 +208,11 @@ export class MultiheadAttention extends Module {
 
   /** Projection number n, split into heads: [N, heads, L, E / heads]. */
   #project(part: Tensor, n: number): Tensor {
-    const width = this.inProjWeight.shape[1]!;
+    const [width] = this.#widths;
     const rows = { start: n * width, length: width };
     const bias = this.inProjBias === null ? {} : { bias: this.inProjBias.narrow(0, rows) };
-    const projected = linear(this.batchFirst ? part : part.transpose(0, 1), this.inProjWeight.narrow(0, rows), bias);
+    const weight = this.inProjWeight?.narrow(0, rows) ?? [this.qProjWeight, this.kProjWeight, this.vProjWeight][n]!;
+    const projected = linear(this.batchFirst ? part : part.transpose(0, 1), weight, bias);
     const [samples, length] = projected.shape as [number, number];
     return projected.reshape([samples, length, this.heads, width / this.heads]).transpose(1, 2);
   }

@@ -94,6 +94,8 @@ function resolvePadding(paddingIdx: number, rows: number): number {
 export interface EmbeddingBagOptions extends EmbeddingOptions {
   /** How the vectors of a bag become one. Default "mean". */
   readonly mode?: "sum" | "mean" | "max";
+  /** Whether offsets end with the index's length, as one more than there are bags. Default false. */
+  readonly includeLastOffset?: boolean;
 }
 
 /** What a bag is made of, besides its numbers. */
@@ -115,6 +117,8 @@ export class EmbeddingBag extends Module {
   readonly mode: "sum" | "mean" | "max";
   /** The number that does not count, if any. */
   readonly paddingIdx: number | undefined;
+  /** Whether offsets end with the index's length. */
+  readonly includeLastOffset: boolean;
 
   /** Makes a table of `count` vectors of `size`, standard normal at the start. */
   constructor(count: number, size: number, options: EmbeddingBagOptions = {}) {
@@ -127,20 +131,22 @@ export class EmbeddingBag extends Module {
     this.weight = table.weight;
     this.paddingIdx = table.paddingIdx;
     this.mode = mode;
+    this.includeLastOffset = options.includeLastOffset ?? false;
   }
 
-  /** int32 [B, L], or [T] with offsets [B] → [B, size]. */
-  override forward(index: Tensor, { offsets, weights }: BagOptions = {}): Tensor {
+  /** int32 [B, L], or [T] with offsets [B] (or [B + 1], ending with T, with `includeLastOffset`) → [B, size]. */
+  override forward(index: Tensor, { offsets: given, weights }: BagOptions = {}): Tensor {
     if (weights !== undefined && (this.mode !== "sum" || weights.rank !== index.rank)) {
       throw new ArgumentError(`Cannot embeddingBag: weights in the index's shape and mode "sum" are needed, got mode "${this.mode}"`);
     }
-    if (index.rank !== (offsets === undefined ? 2 : 1)) {
+    if (index.rank !== (given === undefined ? 2 : 1) || (given !== undefined && (given.rank !== 1 || given.size === 0))) {
       throw new ShapeError(`Cannot embeddingBag ${formatShapes([index.shape])}: [B, L], or [T] with offsets [B] is needed`, {
         op: "embeddingBag",
         shapes: [index.shape],
       });
     }
     return tidy(() => {
+      const offsets = this.includeLastOffset ? given?.narrow(0, { start: 0, length: given.shape[0]! - 1 }) : given;
       const rows = embedding(index, this.weight, { paddingIdx: this.paddingIdx });
       const counted = this.paddingIdx === undefined ? index.eq(index) : index.ne(this.paddingIdx);
       const factors = weights === undefined ? counted.to(rows.dtype) : weights.mul(counted.to(rows.dtype));

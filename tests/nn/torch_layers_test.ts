@@ -278,6 +278,11 @@ const options: Readonly<Record<string, () => Made>> = {
     const module = new nn.MultiheadAttention(4, 2, { ...double, batchFirst: true });
     return { module, run: (x, mask) => both(module.attend(x!, { mask: mask! })) };
   },
+  "MultiheadAttention widths": () => {
+    const module = new nn.MultiheadAttention(4, 2, { ...double, kdim: 3, vdim: 5 });
+    return { module, run: (x, key, value) => both(module.attend(x!, { key: key!, value: value! })) };
+  },
+  "EmbeddingBag last offset": () => bagOf({ includeLastOffset: true }),
   scaledDotProductAttention: () => ({
     module: new nn.Identity(),
     run: (q, k, value, mask) => nn.scaledDotProductAttention(q!, k!, { value: value!, mask: mask! }),
