@@ -13,6 +13,8 @@ import {
   conv1d,
   conv2d,
   type ConvOptions,
+  convTranspose2d,
+  type ConvTransposeOptions,
   einsum,
   linear,
   maxPool2d,
@@ -124,6 +126,8 @@ const products: Runners = {
     return (params.masked === true ? hideFuture(scores) : scores).softmax(-1).matmul(v!);
   },
   conv1d: ({ input, weight, bias }, params) => conv1d(input!, weight!, { ...params as ConvOptions, ...(bias && { bias }) }),
+  convTranspose2d: ({ input, weight, bias }, params) =>
+    convTranspose2d(input!, weight!, { ...params as ConvTransposeOptions, ...(bias && { bias }) }),
   conv2d: ({ input, weight, bias }, params) => conv2d(input!, weight!, { ...params as ConvOptions, ...(bias && { bias }) }),
 };
 

@@ -7,6 +7,5 @@
 
 /** Reasons by suite and operation. */
 export const unsupported: Readonly<Record<string, string>> = {
-  "ops/conv convTranspose2d": "only the gradient of convolution uses the transposed kernel so far; it has no public function",
   "ops/shape diamond": "the case does not say which function it composes",
 };
