@@ -2,7 +2,7 @@
  * PyTorch's own samples of its operators, replayed: forward, gradients and inputs that must raise on the CPU, forward on WebGPU.
  *
  * Needs Debian's python3-torch, or a folder that generate.py wrote in `TANDEM_TORCH_DIR`. `TANDEM_TORCH_OPS` replays only operators whose
- * name matches a regular expression; `TANDEM_TORCH_WEBGPU` is the number of samples per operator on WebGPU (default 3), or "all".
+ * name matches a regular expression; `TANDEM_TORCH_WEBGPU` is the number of samples per operator on WebGPU (default 20), or "all".
  */
 import { ignoreWebgpu } from "../devices.ts";
 import { deviationOf, type Kind } from "./deviations.ts";
@@ -64,7 +64,7 @@ Deno.test({
   name: "ops replay PyTorch's samples forward on WebGPU",
   ignore: missing !== undefined || ignoreWebgpu,
   fn: () => {
-    const wanted = Deno.env.get("TANDEM_TORCH_WEBGPU") ?? "3";
+    const wanted = Deno.env.get("TANDEM_TORCH_WEBGPU") ?? "20";
     const most = wanted === "all" ? Infinity : Number(wanted);
     return replayAll("forward, webgpu", 0, (row, operator) => {
       const step = Math.max(1, Math.floor(operator.samples.length / most));
