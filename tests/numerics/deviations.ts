@@ -258,12 +258,30 @@ export const deviations: readonly Deviation[] = [
     where: ({ inputs: [, t], wanted }) => t === 0 && Number.isNaN(wanted),
     reason: "of targets: t log t has no slope at 0 here, which leaves that of -t x; PyTorch divides 0 by 0",
   },
+  {
+    names: ["sinc"],
+    part: "gradient",
+    where: ({ inputs: [x] }) => Math.abs(x!) < 0.01,
+    reason: "PyTorch subtracts sin from cos, which cancels for small x; here their series",
+  },
+  {
+    names: ["copysign"],
+    part: "gradient",
+    where: ({ inputs: [x], wanted }) => Number.isNaN(wanted) && !Number.isFinite(x!),
+    reason: "the slope is a sign, and 0 at NaN as that of abs; PyTorch divides the value by the argument",
+  },
+  {
+    names: ["nanmean"],
+    part: "gradient",
+    where: ({ inputs, got }) => inputs.every(Number.isNaN) && got === 0,
+    reason: "a mean of nothing has no slope; PyTorch divides 0 by 0",
+  },
 ];
 
 /** On WebGPU alone. Numbers below the normal ones, which an adapter may flush to 0, are left out by the comparison itself. */
 export const webgpuDeviations: readonly Deviation[] = [
   {
-    names: ["sum", "mean", "cumsum"],
+    names: ["sum", "mean", "cumsum", "nansum", "nanmean"],
     part: "output",
     where: zeros,
     reason: "a sum of -0 alone starts from 0, and compilers leave out the addition of 0",

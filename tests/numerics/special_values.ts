@@ -224,11 +224,25 @@ function classes(x: Tensor): Tensor {
 
 const losses: Readonly<Record<"points" | "pairs" | "rows", Readonly<Record<string, Call>>>> = {
   points: {
+    exp2: (x) => x.exp2(),
+    frac: (x) => x.frac(),
+    logit: (x) => x.logit(),
+    "logit held": (x) => x.logit({ eps: 0.25 }),
+    sinc: (x) => x.sinc(),
+    signbit: (x) => x.signbit(),
+    "round to tenths": (x) => x.round({ decimals: 1 }),
+    "round to tens": (x) => x.round({ decimals: -1 }),
     bceWithLogits: (x) => bceWithLogits(x, x.newFull(x.shape, 0.25), none),
     poissonNllLoss: (x) => poissonNllLoss(x, x.newFull(x.shape, 2), none),
     prelu: (x) => prelu(x, x.newFull([1], 0.25)),
   },
   pairs: {
+    fmax: (a, b) => a.fmax(b),
+    fmin: (a, b) => a.fmin(b),
+    copysign: (a, b) => a.copysign(b),
+    heaviside: (a, b) => a.heaviside(b),
+    isclose: (a, b) => a.isclose(b),
+    "isclose with NaN": (a, b) => a.isclose(b, { equalNaN: true }),
     mseLoss: (a, b) => mseLoss(a, b, none),
     l1Loss: (a, b) => l1Loss(a, b, none),
     smoothL1Loss: (a, b) => smoothL1Loss(a, b, none),
@@ -237,6 +251,11 @@ const losses: Readonly<Record<"points" | "pairs" | "rows", Readonly<Record<strin
     marginRankingLoss: (a, b) => marginRankingLoss(a, b, { ...none, target: a.onesLike() }),
   },
   rows: {
+    nansum: (x) => x.nansum(-1),
+    nanmean: (x) => x.nanmean(-1),
+    nanmedian: (x) => x.nanmedian(-1).values,
+    nanquantile: (x) => x.nanquantile(0.5, { dim: -1 }),
+    countNonzero: (x) => x.countNonzero(-1),
     softmin: (x) => softmin(x, -1),
     layerNorm: (x) => layerNorm(x, { normalizedShape: [4] }),
     glu: (x) => glu(x),
