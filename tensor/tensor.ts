@@ -665,7 +665,7 @@ export class Tensor implements Scoped, Disposable {
     return eps === undefined ? one(pointwise.logit, this) : tidy(() => this.clamp({ min: eps, max: 1 - eps }).logit());
   }
 
-  /** log |Γ(x)|. */
+  /** log |Γ(x)|. In float32 its error near its roots below 0 is absolute, about 1e-6. */
   lgamma(): Tensor {
     return one(special.lgamma, this);
   }

@@ -91,9 +91,18 @@ Deno.test({
         Object.keys(ops).length
       } are replayed (${composed} of them composed)`,
     );
+    if (only === undefined && replayed.size === 4) {
+      faults.push(
+        ...Object.keys(unsupported).filter((key) => !reasonsUsed.has(key)).map((key) => `${key}: a reason that no sample asks for`),
+      );
+    }
     if (faults.length > 0) throw new Error(faults.join("\n  "));
   },
 });
+
+/** Which kinds of replays have run, and the keys of the reasons that they asked for. */
+const replayed = new Set<string>();
+const reasonsUsed = new Set<string>();
 
 /** A replay, and which sample of which kind it is. */
 interface Chosen {
@@ -129,6 +138,7 @@ async function replayAll(title: string, least: number, chosen: (row: Row, operat
   }
   const sums = [...reasons].sort(([, a], [, b]) => b - a).map(([reason, count]) => `  ${reason}: ${count}`);
   console.log(`${title}: ${inWords(total)}\n${[...lines, ...sums].join("\n")}`);
+  replayed.add(title);
   const enough = total.passed + total.uncompiled;
   if (only === undefined && enough < least) faults.push(`${title} needs at least ${least} replays that agree, got ${enough}`);
   if (faults.length > 0) throw new Error(`${faults.length} replays fail:\n  ${faults.join("\n  ")}`);
@@ -151,9 +161,11 @@ function judged(operator: string, { kind, position }: Chosen, outcome: Outcome):
       return deviates ? { kind: "failed", why: "deviations.ts lists it, but it agrees" } : outcome;
     case "uncompiled":
       return outcome;
-    case "unsupported":
-      return unsupported[`${operator} ${outcome.what}`] !== undefined || unsupported[`* ${outcome.what}`] !== undefined
-        ? outcome
-        : { kind: "failed", why: `${outcome.what} is not supported, and unsupported.ts gives no reason` };
+    case "unsupported": {
+      const key = [`${operator} ${outcome.what}`, `* ${outcome.what}`].find((known) => unsupported[known] !== undefined);
+      if (key === undefined) return { kind: "failed", why: `${outcome.what} is not supported, and unsupported.ts gives no reason` };
+      reasonsUsed.add(key);
+      return outcome;
+    }
   }
 }

@@ -7,7 +7,6 @@
 /** Reasons by operator and what it lacks ("sum dtype"), or by what any operator may lack ("* dtype complex64"). */
 export const unsupported: Readonly<Record<string, string>> = {
   "* input that is no tensor": "a method needs a tensor: the compiler refuses a number or nothing",
-  "* other that is no tensor": "two tensors are needed: the compiler refuses a number",
   "* value of several elements": "a mask is filled with one value; where takes a tensor",
   "* dtype complex64": "there are no complex numbers",
   "* dtype complex128": "there are no complex numbers",
@@ -25,12 +24,10 @@ export const unsupported: Readonly<Record<string, string>> = {
   "* dropout_p": "its result is random",
   "* a random result": "there is nothing to compare with; what must be refused is replayed",
   "* dtype int64": "the numbers pass 32 bits, or are on PyTorch's device without values",
-  "* value that is a tensor": "the value is a number",
   "* the check of ranks": "tensorSplit takes every number of dims",
   "* the check of equal parts": "tensorSplit makes nearly equal parts; split refuses nothing either",
   "* return_indices": "pooling gives no positions",
   "* full matrices": "decompositions are reduced: k = min(m, n) vectors",
-  "* compute_uv": "svd gives all three factors",
   "* rtol of several numbers": "a tolerance is one number",
   "* a custom kernel on webgpu": "linear algebra runs on the CPU alone, and says so",
   "unique sorted false": "unique sorts; PyTorch's other order is undefined",

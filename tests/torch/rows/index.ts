@@ -24,9 +24,7 @@ const places: Rows = {
   "scatter_reduce/mean": row("input dim index src reduce", scatterReduce),
   masked_scatter: row("input mask source", (a) => a.tensor("input").maskedScatter(a.tensor("mask"), a.tensor("source"))),
   index_fill: row("input dim index value", (a) => {
-    const value = a.operand("value");
-    if (typeof value !== "number") throw new Unsupported("value that is a tensor");
-    return a.tensor("input").indexFill(a.number("dim"), a.tensor("index"), value);
+    return a.tensor("input").indexFill(a.number("dim"), a.tensor("index"), a.number("value"));
   }),
   index_reduce: composed("input dim index source reduce", (a) => {
     const [x, dim, index, src] = [a.tensor("input"), a.number("dim"), a.tensor("index"), a.tensor("source")];

@@ -36,10 +36,8 @@ const factors: Rows = {
     return reduced(a);
   }),
   svd: {
-    ...row("input some compute_uv", (a) => {
-      const [x, some] = [a.tensor("input"), a.flag("some", true)];
-      if (!a.flag("compute_uv", true)) throw new Unsupported("compute_uv");
-      const { u, s, vh } = thin(x, !some);
+    ...row("input some", (a) => {
+      const { u, s, vh } = thin(a.tensor("input"), !a.flag("some", true));
       return [u, s, vh.mT];
     }),
     align: ([u, s, v], [, , theirs]) => {
