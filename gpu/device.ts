@@ -58,7 +58,8 @@ export async function probeAdapter(options: GpuOptions = {}): Promise<AdapterRep
 const noAdapterReason = "no graphics driver answered (is one installed, and does DENO_WEBGPU_BACKEND, if set, name vulkan, metal or dx12?)";
 
 /**
- * Opens the machine's adapter, tests that it computes what the CPU computes, and returns it as a backend.
+ * Opens the machine's adapter, tests that it computes what the CPU computes, and returns it as a backend; without float16 where that is all
+ * that it gets wrong.
  *
  * @throws DeviceError when there is no adapter, it cannot be opened, or it computes something else.
  *
@@ -77,10 +78,25 @@ const noAdapterReason = "no graphics driver answered (is one installed, and does
  * ```
  */
 export async function createGpuBackend(options: GpuOptions = {}): Promise<GpuBackend> {
-  const { powerPreference = "high-performance", memoryBudget, fastRead = false, kernelsFor } = options;
+  const { memoryBudget } = options;
   if (memoryBudget !== undefined && !(memoryBudget > 0)) {
     throw new ArgumentError(`Cannot create a webgpu device: a memory budget above 0 bytes is needed, got ${memoryBudget}`);
   }
+  try {
+    return await openTested(options, true);
+  } catch (error) {
+    const adapter = await findAdapter({ powerPreference: options.powerPreference ?? "high-performance" });
+    if (!adapter?.features.has("shader-f16")) throw error;
+    // An adapter that is wrong about float16 may be right about all else; if it is not, the first reason is the one to know.
+    return await openTested(options, false).catch(() => {
+      throw error;
+    });
+  }
+}
+
+/** Opens the adapter with or without float16, and tests it. */
+async function openTested(options: GpuOptions, float16: boolean): Promise<GpuBackend> {
+  const { powerPreference = "high-performance", memoryBudget, fastRead = false, kernelsFor } = options;
   const adapter = await findAdapter({ powerPreference });
   if (adapter === undefined) {
     throw new DeviceError(
@@ -88,7 +104,7 @@ export async function createGpuBackend(options: GpuOptions = {}): Promise<GpuBac
     );
   }
   const description = describe(adapter.info);
-  const device = await openDevice(adapter).catch((error) => {
+  const device = await openDevice(adapter, float16).catch((error) => {
     throw new DeviceError(`Cannot open ${description}: ${error instanceof Error ? error.message : error}`);
   });
   const { vendor, architecture, device: model } = adapter.info;
@@ -96,7 +112,7 @@ export async function createGpuBackend(options: GpuOptions = {}): Promise<GpuBac
     description,
     software: kernelsFor === undefined ? adapter.info.isFallbackAdapter : kernelsFor === "software",
     adapter: [vendor, architecture, model, adapter.info.description].join("/"),
-    openTwin: () => createGpuBackend({ powerPreference, ...(kernelsFor === undefined ? {} : { kernelsFor }) }),
+    openTwin: () => openTested({ powerPreference, ...(kernelsFor === undefined ? {} : { kernelsFor }) }, float16),
     ...(memoryBudget === undefined ? {} : { memoryBudget }),
   });
   try {

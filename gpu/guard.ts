@@ -68,9 +68,9 @@ export async function findAdapter(options: GPURequestAdapterOptions): Promise<GP
   }
 }
 
-/** Opens the device of an adapter with all that the kernels can use of it. */
-export async function openDevice(adapter: GPUAdapter): Promise<GPUDevice> {
-  const wanted = ["shader-f16", "timestamp-query"] as const;
+/** Opens the device of an adapter with all that the kernels can use of it, or without float16. */
+export async function openDevice(adapter: GPUAdapter, float16 = true): Promise<GPUDevice> {
+  const wanted = float16 ? ["shader-f16", "timestamp-query"] as const : ["timestamp-query"] as const;
   const { limits } = adapter;
   return await adapter.requestDevice({
     requiredFeatures: wanted.filter((feature) => adapter.features.has(feature)),

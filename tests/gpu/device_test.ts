@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { createGpuBackend, probeAdapter } from "../../gpu/mod.ts";
-import { ArgumentError } from "../../tensor/errors.ts";
+import { ArgumentError, DeviceError } from "../../tensor/errors.ts";
 import { ignoreWithout } from "../permissions.ts";
 import { gpuTest } from "./families.ts";
 
@@ -51,4 +51,28 @@ await createGpuBackend().catch((error) => console.log(error.name, error.message)
       assertStringIncludes(output, "DENO_WEBGPU_BACKEND");
     }
   },
+});
+
+gpuTest("createGpuBackend does without float16 where that is all an adapter gets wrong", async () => {
+  const { createShaderModule } = GPUDevice.prototype;
+  // Float16 that does not compile stands for every way in which it may fail.
+  GPUDevice.prototype.createShaderModule = function (descriptor: GPUShaderModuleDescriptor): GPUShaderModule {
+    const code = descriptor.code.includes("enable f16") ? "broken" : descriptor.code;
+    return createShaderModule.call(this, { ...descriptor, code });
+  };
+  try {
+    const backend = await createGpuBackend();
+    assertEquals(backend.supports("float16"), false);
+    const storage = backend.alloc(4);
+    backend.write(storage, 0, Float32Array.of(3));
+    const [bytes] = await backend.read([{ storage, byteOffset: 0, byteLength: 4 }]);
+    assertEquals(new Float32Array(bytes!), Float32Array.of(3));
+    backend.destroy();
+    GPUDevice.prototype.createShaderModule = function (descriptor: GPUShaderModuleDescriptor): GPUShaderModule {
+      return createShaderModule.call(this, { ...descriptor, code: "broken" });
+    };
+    await assertRejects(() => createGpuBackend(), DeviceError, "Cannot compile device test");
+  } finally {
+    GPUDevice.prototype.createShaderModule = createShaderModule;
+  }
 });
