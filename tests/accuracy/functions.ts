@@ -56,6 +56,14 @@ export const functions: readonly Measured[] = [
     atMost: [1.5, 2],
   },
   {
+    name: "exp2",
+    run: (x) => x.exp2(),
+    exact: each((x) => 2 ** x),
+    regions: [[everything, uniform(-150, 129), uniform(-1, 1)]],
+    domain: anything,
+    atMost: [0.51, 4],
+  },
+  {
     name: "expm1",
     run: (x) => x.expm1(),
     exact: scalar("expm1"),
@@ -158,6 +166,22 @@ export const functions: readonly Measured[] = [
     regions: [[everything, uniform(-104, 89), uniform(-8, 8)]],
     domain: anything,
     atMost: [3, 4],
+  },
+  {
+    name: "softplus",
+    run: (x) => x.softplus(),
+    exact: each((x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))),
+    regions: [[everything, uniform(-104, 89), uniform(-8, 8)]],
+    domain: anything,
+    atMost: [2.5, 4],
+  },
+  {
+    name: "logSigmoid",
+    run: (x) => x.logSigmoid(),
+    exact: each((x) => Math.min(x, 0) - Math.log1p(Math.exp(-Math.abs(x)))),
+    regions: [[everything, uniform(-104, 89), uniform(-8, 8)]],
+    domain: anything,
+    atMost: [2.5, 4],
   },
   {
     name: "erf",
