@@ -14,14 +14,14 @@ import type { Tensor } from "./tensor.ts";
  */
 export type Scalars = readonly number[] | (() => readonly number[]);
 
-/** What takes a step down. Tensors are made as ever, but kernels and host actions wait for whoever replays them. */
+/** What takes a step down. Tensors are made as ever, but their memory, kernels and host actions wait for whoever replays them. */
 export interface Recorder {
-  /** A storage was taken; `isLive` says whether a tensor still uses it. */
+  /** A storage is to be taken. */
   allocated(device: Device, storage: Storage, handle: StorageHandle): void;
   /** A tensor is about to be used by a kernel. */
   seen(storage: Storage, handle: StorageHandle): void;
-  /** Host values were copied into a storage. */
-  wrote(device: Device, storage: Storage, byteOffset: number, data: ArrayBufferView): void;
+  /** Host values are to be copied into a storage. */
+  wrote(storage: Storage, byteOffset: number, data: ArrayBufferView): void;
   /** A kernel is to be run. */
   ran(device: Device, kernel: Kernel, inputs: readonly View[], outputs: readonly View[], scalars: Scalars): void;
   /** The step looks at a property that may have another value at its next call; what it does may hang on that. */
@@ -34,7 +34,10 @@ export interface Recorder {
 
 /** A storage as the recorder sees it. */
 export interface StorageHandle {
+  /** Whether a tensor still uses it. */
   readonly isLive: boolean;
+  /** The backend's handle; while a step is taken down only a stand-in for one that it makes. */
+  readonly storage: Storage;
 }
 
 let recorder: Recorder | undefined;

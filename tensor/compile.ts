@@ -5,7 +5,8 @@
  */
 import { isGradEnabled, noGrad } from "../autograd/tape.ts";
 import { withRecorder } from "./capture.ts";
-import { describeEntries, Program } from "./compile/program.ts";
+import { Arena } from "./compile/arena.ts";
+import { describeEntries, Program, type ProgramOptions } from "./compile/program.ts";
 import { type Observation, Recording, stillHolds } from "./compile/record.ts";
 import { ArgumentError, CaptureError, DisposedError } from "./errors.ts";
 import { keep, Scope, tidy } from "./scope.ts";
@@ -93,6 +94,7 @@ export function compile<Args extends readonly Tensor[], Result extends StepResul
   }
   // In the order of their last use.
   const captured: Captured<Result>[] = [];
+  const arena = new Arena();
   let first = true;
   let latest: Program | undefined;
   const call = (...args: Args): Result => {
@@ -103,7 +105,7 @@ export function compile<Args extends readonly Tensor[], Result extends StepResul
       captured.push(entry!);
       return replay(entry!, args);
     }
-    const fresh = { signature, ...capture(step, args, fuse) };
+    const fresh = { signature, ...capture(step, args, { fused: fuse, arena }) };
     latest = fresh.program;
     const out = copyResult(fresh.result);
     if (first) release(fresh);
@@ -112,7 +114,10 @@ export function compile<Args extends readonly Tensor[], Result extends StepResul
     if (captured.length > signatures) release(captured.shift()!);
     return out;
   };
-  const dispose = (): void => captured.splice(0).forEach(release);
+  const dispose = (): void => {
+    captured.splice(0).forEach(release);
+    arena.dispose();
+  };
   return Object.assign(call, {
     explain(): Explanation {
       if (latest === undefined) throw new CaptureError("Cannot explain a compiled step: it is captured when it is called, call it first");
@@ -149,7 +154,7 @@ function scoped<Result extends StepResult>(body: () => Result, finish: (result: 
 function capture<Args extends readonly Tensor[], Result extends StepResult>(
   step: (...args: Args) => Result,
   args: Args,
-  fused: boolean,
+  options: ProgramOptions,
 ): Omit<Captured<Result>, "signature"> {
   const statics = noGrad(() => args.map((arg) => keep(arg.clone().requiresGrad_(arg.requiresGrad && arg.isLeaf))));
   const recording = new Recording();
@@ -164,7 +169,7 @@ function capture<Args extends readonly Tensor[], Result extends StepResult>(
     held.push(...gradients.map(({ gradient }) => gradient));
     const device = recording.device ?? statics[0]?.storageOf("compile").device;
     if (device === undefined) throw new CaptureError("Cannot compile: a step that does something with tensors is needed");
-    program = new Program(recording, device, { fused });
+    program = new Program(recording, device, options);
     program.replay();
     return { program, statics, result, gradients, found: recording.observations() };
   } catch (error) {
@@ -192,11 +197,13 @@ function takeDown<Args extends readonly Tensor[], Result extends StepResult>(
 /** Runs what was taken down before a step threw. */
 function runTaken(recording: Recording): void {
   if (recording.device === undefined) return;
-  const program = new Program(recording, recording.device, { fused: false });
+  const arena = new Arena();
+  const program = new Program(recording, recording.device, { fused: false, arena });
   try {
     program.replay();
   } finally {
     program.dispose();
+    arena.dispose();
   }
 }
 

@@ -15,15 +15,21 @@ let warned = false;
 
 interface Held {
   readonly device: Device;
-  readonly storage: Storage;
+  storage: Storage;
+  /** Whether the backend has given the storage: what a compiled step makes while it is taken down has a place only. */
+  isReal: boolean;
   users: number;
 }
 
+function free({ device, storage, isReal }: Held): void {
+  if (isReal) device.backend.free(storage);
+}
+
 // The backstop for tensors that nobody freed. It watches storages made outside every scope only: a scope frees its own.
-const backstop = new FinalizationRegistry<Held>(({ device, storage, users }) => {
-  liveTensors -= users;
-  unscopedBytes -= storage.bytes;
-  device.backend.free(storage);
+const backstop = new FinalizationRegistry<Held>((held) => {
+  liveTensors -= held.users;
+  unscopedBytes -= held.storage.bytes;
+  free(held);
 });
 
 /** A backend storage with the number of tensors that use it. */
@@ -35,9 +41,11 @@ export class CountedStorage {
 
   /** Allocates `bytes` on a device. */
   constructor(device: Device, bytes: number) {
-    this.#held = { device, storage: device.backend.alloc(bytes), users: 0 };
+    const recorder = currentRecorder();
+    const isReal = recorder === undefined;
+    this.#held = { device, storage: isReal ? device.backend.alloc(bytes) : { bytes }, isReal, users: 0 };
     if (currentScope() === undefined) this.watch();
-    currentRecorder()?.allocated(device, this.#held.storage, this);
+    recorder?.allocated(device, this.#held.storage, this);
   }
 
   /** Whether a tensor uses it. */
@@ -52,7 +60,12 @@ export class CountedStorage {
 
   /** The backend's handle. */
   get storage(): Storage {
-    return this.#held.storage;
+    const held = this.#held;
+    if (!held.isReal && currentRecorder() === undefined) {
+      held.storage = held.device.backend.alloc(held.storage.bytes);
+      held.isReal = true;
+    }
+    return held.storage;
   }
 
   /** How many tensors use it. */
@@ -72,16 +85,16 @@ export class CountedStorage {
     if (--this.#held.users > 0) return;
     if (this.#watched) {
       backstop.unregister(this);
-      unscopedBytes -= this.storage.bytes;
+      unscopedBytes -= this.#held.storage.bytes;
     }
-    this.device.backend.free(this.storage);
+    free(this.#held);
   }
 
   /** Puts the storage under the garbage collector's care, for tensors that no scope will free. */
   watch(): void {
     if (this.#watched) return;
     this.#watched = true;
-    unscopedBytes += this.storage.bytes;
+    unscopedBytes += this.#held.storage.bytes;
     backstop.register(this, this.#held, this);
     if (unscopedBytes > collectAt) collect();
   }

@@ -1881,8 +1881,9 @@ export function fromBytes(device: Device, dtype: DType, shape: readonly number[]
   const out = allocate(device, dtype, shape, "tensor");
   if (values.byteLength > 0) {
     const { storage } = out.view("tensor");
-    device.backend.write(storage, 0, values);
-    currentRecorder()?.wrote(device, storage, 0, values);
+    const recorder = currentRecorder();
+    if (recorder === undefined) device.backend.write(storage, 0, values);
+    else recorder.wrote(storage, 0, values);
   }
   return out;
 }

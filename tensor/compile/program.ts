@@ -7,15 +7,24 @@ import { resolveScalars, type StorageHandle } from "../capture.ts";
 import type { Device } from "../device.ts";
 import { DisposedError } from "../errors.ts";
 import type { Storage, View } from "../kernel.ts";
+import type { Arena } from "./arena.ts";
 import { dropDead, expressionsOf, fuse } from "./optimize.ts";
 import type { Entry, KernelRecord, Operand, Recording } from "./record.ts";
+
+/** How a program is made. */
+export interface ProgramOptions {
+  /** Whether kernels are fused. */
+  readonly fused: boolean;
+  /** Where what it makes and drops again may lie, together with that of other programs. */
+  readonly arena: Arena;
+}
 
 /** What a recording becomes. */
 export class Program {
   readonly #device: Device;
   readonly #steps: readonly (() => void)[];
-  /** Storages that live as long as the program. */
-  readonly #owned: readonly Storage[];
+  /** Storages of its own: of host values, which are not written again. */
+  readonly #owned: Storage[] = [];
   /** Buffers of tensors outside: they must still be there. */
   readonly #outside: readonly StorageHandle[];
   /** The records as they were captured, for `explain`. */
@@ -24,7 +33,7 @@ export class Program {
   readonly after: readonly Entry[];
 
   /** Optimises and binds what was taken down. Buffers that are still in use are kept as they are; the others get planned storages. */
-  constructor(recording: Recording, device: Device, { fused }: { readonly fused: boolean }) {
+  constructor(recording: Recording, device: Device, { fused, arena }: ProgramOptions) {
     const lasting = (buffer: number): boolean => {
       const { inside, handle } = recording.buffers[buffer]!;
       return !inside || (handle?.isLive ?? false);
@@ -35,15 +44,15 @@ export class Program {
     this.before = recording.entries;
     this.after = entries;
     this.#outside = recording.buffers.flatMap(({ inside, handle }) => inside || handle === undefined ? [] : [handle]);
-    const owned: Storage[] = [];
-    this.#owned = owned;
+    const { backend } = device;
     try {
-      const plan = planStorages(entries, recording, lasting, (bytes) => {
-        const storage = device.backend.alloc(bytes);
-        owned.push(storage);
-        return storage;
+      const plan = planStorages(entries, recording, lasting, {
+        spare: arena.storagesOf(backend),
+        shared: (bytes) => arena.alloc(backend, bytes),
+        own: (bytes) => this.#owned[this.#owned.push(backend.alloc(bytes)) - 1]!,
       });
       this.#steps = entries.flatMap((entry) => bind(entry, device, plan));
+      prepareState(live, recording, device, lasting);
     } catch (error) {
       this.dispose();
       throw error;
@@ -62,7 +71,7 @@ export class Program {
     for (const step of this.#steps) step();
   }
 
-  /** Frees the storages planned for it. */
+  /** Frees the storages of its own. */
   dispose(): void {
     for (const storage of this.#owned) this.#device.backend.free(storage);
   }
@@ -74,12 +83,22 @@ interface StoragePlan {
   readonly constants: ReadonlySet<number>;
 }
 
+/** Where storages come from. */
+interface Supply {
+  /** Taken by other programs, free for this one. */
+  readonly spare: readonly Storage[];
+  /** Takes one that other programs may use too. */
+  shared(bytes: number): Storage;
+  /** Takes one for this program alone. */
+  own(bytes: number): Storage;
+}
+
 /** Gives each buffer that nobody outside sees a storage, shared by buffers whose uses do not overlap. */
 function planStorages(
   entries: readonly Entry[],
   recording: Recording,
   lasting: (buffer: number) => boolean,
-  alloc: (bytes: number) => Storage,
+  { spare, shared, own }: Supply,
 ): StoragePlan {
   const lastUse = new Map<number, number>();
   const changed = new Set<number>();
@@ -91,24 +110,42 @@ function planStorages(
   });
   const constants = new Set([...written].filter((buffer) => !changed.has(buffer)));
   const storages = new Map<number, Storage>();
-  const idle: Storage[] = [];
-  const take = (bytes: number, reuse: boolean): Storage => {
-    const fits = reuse ? idle.filter((storage) => storage.bytes >= bytes && storage.bytes <= 2 * bytes + 64) : [];
+  const lent = new Set(spare);
+  const idle = [...spare];
+  const take = (bytes: number): Storage => {
+    // A small buffer must not keep a large one's place, unless that is there anyway.
+    const fits = idle.filter((storage) => storage.bytes >= bytes && (lent.has(storage) || storage.bytes <= 2 * bytes + 64));
     const best = fits.sort((a, b) => a.bytes - b.bytes)[0];
-    if (best !== undefined) return idle.splice(idle.indexOf(best), 1)[0]!;
-    return alloc(bytes);
+    return best === undefined ? shared(bytes) : idle.splice(idle.indexOf(best), 1)[0]!;
   };
   entries.forEach((entry, at) => {
     const buffers = new Set(buffersOf(entry));
     for (const buffer of buffers) {
       if (lasting(buffer) || storages.has(buffer)) continue;
-      storages.set(buffer, take(recording.buffers[buffer]!.storage.bytes, !written.has(buffer)));
+      const { bytes } = recording.buffers[buffer]!.storage;
+      storages.set(buffer, written.has(buffer) ? own(bytes) : take(bytes));
     }
     for (const buffer of buffers) {
       if (lastUse.get(buffer) === at && !lasting(buffer) && !written.has(buffer)) idle.push(storages.get(buffer)!);
     }
   });
-  return { storageOf: (buffer) => storages.get(buffer) ?? recording.buffers[buffer]!.storage, constants };
+  return { storageOf: (buffer) => storages.get(buffer) ?? lastingStorage(recording, buffer), constants };
+}
+
+/** The storage of a tensor that outlives the step. */
+function lastingStorage(recording: Recording, buffer: number): Storage {
+  const { handle, storage } = recording.buffers[buffer]!;
+  return handle?.storage ?? storage;
+}
+
+/** Fills what the step keeps of what depends on nothing: an optimizer's state has to be there also if the step fails before its turn comes. */
+function prepareState(entries: readonly Entry[], recording: Recording, device: Device, lasting: (buffer: number) => boolean): void {
+  for (const entry of entries) {
+    if (entry.kind !== "kernel" || entry.inputs.length > 0 || typeof entry.scalars === "function") continue;
+    if (!entry.outputs.every(({ buffer }) => recording.buffers[buffer]!.inside && lasting(buffer))) continue;
+    const outputs = entry.outputs.map(({ buffer, view }): View => ({ storage: lastingStorage(recording, buffer), ...view }));
+    device.backend.run(entry.kernel, [], outputs, entry.scalars);
+  }
 }
 
 function buffersOf(entry: Entry): number[] {

@@ -42,7 +42,7 @@ export type Entry = KernelRecord | WriteRecord | HostRecord;
 
 /** A buffer of a step, by its number. */
 export interface BufferNote {
-  /** The storage it had while the step was taken down. */
+  /** The storage, or while the step is taken down the stand-in for one that it makes. */
   readonly storage: Storage;
   /** Whether the step itself made it. */
   readonly inside: boolean;
@@ -65,14 +65,14 @@ export class Recording implements Recorder {
   readonly buffers: BufferNote[] = [];
   /** The leaves whose gradients were replaced. */
   readonly leaves: Set<Tensor> = new Set();
-  /** The device of the first kernel. */
+  /** The device of what the step made first. */
   device: Device | undefined;
-  // A backend may hand a freed storage out again, so the newest number counts.
   readonly #numbers: Map<Storage, number> = new Map();
   readonly #observed: Map<object, Map<string, unknown>> = new Map();
 
-  /** A storage was taken. */
-  allocated(_device: Device, storage: Storage, handle: StorageHandle): void {
+  /** A storage is to be taken. */
+  allocated(device: Device, storage: Storage, handle: StorageHandle): void {
+    this.device ??= device;
     this.#numbers.set(storage, this.buffers.push({ storage, inside: true, handle }) - 1);
   }
 
@@ -81,8 +81,8 @@ export class Recording implements Recorder {
     this.buffers[this.#numberOf(storage)]!.handle ??= handle;
   }
 
-  /** Host values were copied in. */
-  wrote(_device: Device, storage: Storage, byteOffset: number, data: ArrayBufferView): void {
+  /** Host values are to be copied in. */
+  wrote(storage: Storage, byteOffset: number, data: ArrayBufferView): void {
     const copy = new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
     this.entries.push({ kind: "write", buffer: this.#numberOf(storage), byteOffset, data: copy });
   }
@@ -91,15 +91,7 @@ export class Recording implements Recorder {
   ran(device: Device, kernel: Kernel, inputs: readonly View[], outputs: readonly View[], scalars: Scalars): void {
     this.device ??= device;
     const operand = ({ storage, ...view }: View): Operand => ({ buffer: this.#numberOf(storage), view });
-    const record: KernelRecord = { kind: "kernel", kernel, inputs: inputs.map(operand), outputs: outputs.map(operand), scalars };
-    this.entries.push(record);
-    // What an optimizer starts from has to be there also if the step fails before its turn comes.
-    if (this.#isFresh(record) && typeof scalars !== "function") device.backend.run(kernel, inputs, outputs, scalars);
-  }
-
-  /** Whether a kernel fills a buffer of the step's own with what depends on nothing. */
-  #isFresh({ inputs, outputs }: KernelRecord): boolean {
-    return inputs.length === 0 && outputs.every(({ buffer }) => this.buffers[buffer]!.inside);
+    this.entries.push({ kind: "kernel", kernel, inputs: inputs.map(operand), outputs: outputs.map(operand), scalars });
   }
 
   /** The step looks at a property that may change. */
@@ -126,11 +118,6 @@ export class Recording implements Recorder {
   /** Something is to be done on the host. */
   host(action: () => void): void {
     this.entries.push({ kind: "host", action });
-  }
-
-  /** The number of a storage now. */
-  numberOf(storage: Storage): number | undefined {
-    return this.#numbers.get(storage);
   }
 
   #numberOf(storage: Storage): number {

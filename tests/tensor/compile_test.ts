@@ -349,6 +349,22 @@ Deno.test("compile keeps memory constant from step to step", async () => {
   assertEquals(seen.size, 1);
 });
 
+Deno.test("compile keeps what steps of several sizes make in one place", () => {
+  using _ = scope();
+  const chain = compile((x: Tensor) => x.mul(2).exp().cumsum(0).mul(3).cumsum(0).sum());
+  const bytes = [256, 200, 100].map((rows) => {
+    using _ = scope();
+    for (let i = 0; i < 3; i++) chain(ones([rows, 1000]));
+    return memory().bytes;
+  });
+  // Of each further size the argument alone is kept.
+  assert(bytes[1]! - bytes[0]! < 1.1 * 200 * 4000, `${bytes}`);
+  assert(bytes[2]! - bytes[1]! < 1.1 * 100 * 4000, `${bytes}`);
+  const before = memory().bytes;
+  chain.dispose();
+  assert(before - memory().bytes > 2 * 256 * 4000);
+});
+
 Deno.test("compile refuses to read a value inside the step", async () => {
   using _ = scope();
   const reads: Promise<unknown>[] = [];
