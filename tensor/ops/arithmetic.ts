@@ -7,7 +7,7 @@ import { type DType, isFloat } from "../dtype.ts";
 import { apply, cast, type Value } from "../expr.ts";
 import type { KernelOp } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
-import { binary, type NumberOperand } from "./binary.ts";
+import { binary, type NumberOperand, truncatedRemainder } from "./binary.ts";
 import { unary } from "./unary.ts";
 
 type Unary = KernelOp<readonly number[]>;
@@ -126,10 +126,9 @@ export function constantLike(like: Value, value: number): Value {
 /** The remainder with the dividend's sign, as C's fmod. */
 export const fmod: Binary = binary("fmod", {
   expr: (a, b) => {
-    const size = apply("mod", apply("abs", a), apply("abs", b));
-    const signed = apply("where", apply("lt", a, 0), apply("neg", size), size);
+    const rest = truncatedRemainder(a, b);
     // A remainder of 0 has the dividend's sign, which a comparison does not see.
-    return isFloat(a.dtype) ? apply("where", apply("eq", size, 0), apply("mul", a, 0), signed) : signed;
+    return isFloat(a.dtype) ? apply("where", apply("eq", rest, 0), apply("mul", a, 0), rest) : rest;
   },
   vjp: ({ dy, a, b, needsB }) => {
     if (!needsB) return [dy, null];

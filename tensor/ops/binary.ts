@@ -140,20 +140,26 @@ export const floorDivide = binary("floorDivide", {
   vjp: null,
   refuses: noBool,
 });
+
 /**
  * ⌊a / b⌋ as Python has it: from the exact remainder, so that a quotient rounded up to a whole number does not count. What is left of a
  * when the remainder is taken off is a multiple of b, but for rounding.
  */
 function floorQuotient(a: Value, b: Value): Value {
-  const size = apply("mod", apply("abs", a), apply("abs", b));
-  const rest = apply("where", apply("lt", a, 0), apply("neg", size), size);
+  const rest = truncatedRemainder(a, b);
   const whole = apply("round", apply("div", apply("sub", a, rest), b));
-  const crossed = apply("and", apply("ne", size, 0), apply("ne", apply("lt", rest, 0), apply("lt", b, 0)));
+  const crossed = apply("and", apply("ne", rest, 0), apply("ne", apply("lt", rest, 0), apply("lt", b, 0)));
   const floored = apply("where", crossed, apply("sub", whole, 1), whole);
   const quotient = apply("div", a, b);
   // 0 has the quotient's sign.
   const signed = apply("where", apply("eq", floored, 0), apply("mul", quotient, 0), floored);
   return apply("where", apply("eq", b, 0), quotient, signed);
+}
+
+/** The exact remainder with the dividend's sign (but for a remainder of 0). */
+export function truncatedRemainder(a: Value, b: Value): Value {
+  const size = apply("mod", apply("abs", a), apply("abs", b));
+  return apply("where", apply("lt", a, 0), apply("neg", size), size);
 }
 
 /** The remainder with the divisor's sign, as Python's %. */

@@ -34,7 +34,7 @@ const sample = library.tensor([[1, 2], [3, 4]]);
 export const version: string = names.torch;
 
 /** snake_case as camelCase. */
-function camelCase(name: string): string {
+export function camelCase(name: string): string {
   return name.replace(/(?<=.)_+([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }
 

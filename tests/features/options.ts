@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Graded } from "./grade.ts";
+import { camelCase, type Graded } from "./grade.ts";
 import names from "./fixtures/names.json" with { type: "json" };
 
 /** What is the same for all functions, which the page says once, or has no meaning here. */
@@ -184,10 +184,6 @@ function wordsOf(code: string, declared: Declared): Set<string> | undefined {
     for (const word of wordsIn(declared.get(at)!, declared)) words.add(word);
   }
   return words;
-}
-
-function camelCase(name: string): string {
-  return name.replace(/(?<=.)_+([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }
 
 /** Options that a remark says are missing ("no sorter") and that are there. */
