@@ -4,7 +4,7 @@
  * @module
  */
 import type { WasmFunction } from "./encoder.ts";
-import { emitGemm, tileColumns, tileRows } from "./gemm_kernels.ts";
+import { emitGemm, emitLongBlocks, tileColumns, tileRows } from "./gemm_kernels.ts";
 import { functionsOn, type ScratchHeap, scratchPointer } from "./scratch.ts";
 import { forEachPiece, forEachRange, pieceLength, piecesFor } from "./tasks.ts";
 
@@ -56,6 +56,14 @@ export function gemmFunctions(heap: ScratchHeap): Record<string, WasmFunction> {
   return functionsOn(heap, "gemm", emitGemm);
 }
 
+/** Nanoseconds from which a product is worth code of its own, and keeps all threads busy. */
+export const longProduct = 1_000_000;
+
+/** The function for blocks of a product; all give the same bits. */
+function blockFunction(heap: ScratchHeap, product: Pick<Product, "rows" | "columns" | "depth">): WasmFunction {
+  return duration(product) < longProduct ? gemmFunctions(heap)["block"]! : functionsOn(heap, "gemm long", emitLongBlocks)["block"]!;
+}
+
 /** Multiplies two matrices. Any depth is allowed; depth 0 gives zeros. C must not overlap A or B. */
 export function multiply(heap: ScratchHeap, product: Product): void {
   const { rows, columns, depth } = product;
@@ -93,8 +101,9 @@ function clearRows(heap: ScratchHeap, { pointer, stride, rows, columns }: Produc
   for (let row = 0; row < rows; row++) clear!(pointer + row * stride, columns * 4);
 }
 
-function multiplyBlocks(heap: ScratchHeap, { a, b, pointer, stride, rows, columns, depth, accumulate }: Product): void {
-  const { block } = gemmFunctions(heap);
+function multiplyBlocks(heap: ScratchHeap, product: Product): void {
+  const { a, b, pointer, stride, rows, columns, depth, accumulate } = product;
+  const block = blockFunction(heap, product);
   const deep = blockDepth(depth);
   const packedA = scratchPointer(heap, "gemm a", Math.min(rows, blockRows) * deep * 4 + packedSlack);
   const packedB = scratchPointer(heap, "gemm b", Math.min(columns + tileColumns, blockColumns) * deep * 4);
@@ -108,7 +117,7 @@ function multiplyBlocks(heap: ScratchHeap, { a, b, pointer, stride, rows, column
         const height = Math.min(blockRows, rows - row);
         packPanels(heap, "rows", { ...a, pointer: a.pointer + row * a.across + k * a.along }, packedA, height, span);
         const target = pointer + row * stride + column * 4;
-        block!(packedA, packedB, height, width, span, target, stride, k > 0 || accumulate === true ? 1 : 0, tile);
+        block(packedA, packedB, height, width, span, target, stride, k > 0 || accumulate === true ? 1 : 0, tile);
       }
     }
   }
@@ -167,11 +176,11 @@ function multiplyPart(heap: ScratchHeap, { a, b, pointer, stride, rows, columns,
     const [row, column] = [index % steps * height, Math.floor(index / steps) * breadth];
     const [down, across] = [Math.min(height, rows - row), Math.min(breadth, columns - column)];
     const tile = scratchPointer(on, "gemm tile", tileRows * tileColumns * 4);
-    const { block } = gemmFunctions(on);
+    const block = blockFunction(on, { rows, columns, depth });
     for (let k = 0; k < depth; k += deep) {
       const span = Math.min(deep, depth - k);
       const [from, panels] = [packedA + (k * rows + row * span) * 4, packedB + (k * width + column * span) * 4];
-      block!(from, panels, down, across, span, pointer + row * stride + column * 4, stride, k > 0 || accumulate === true ? 1 : 0, tile);
+      block(from, panels, down, across, span, pointer + row * stride + column * 4, stride, k > 0 || accumulate === true ? 1 : 0, tile);
     }
   });
 }

@@ -16,18 +16,9 @@ export const tileRows = 5;
 /** Columns of a full tile. */
 export const tileColumns = 8;
 
-/**
- * Steps of k in one turn of a full tile's loop. On a processor of 59 GFLOP/s (a loop of nothing but fused multiply-adds) a tile in the
- * first-level cache reaches 53.4 with 4, 54.0 with 8 and 55.3 with 16. Tiles of 6 × 8, 3 × 12 and 2 × 16 reach no more, 3 × 16 and
- * 4 × 12 spill registers (27). What is missing are spread lanes, which share a port with multiply-adds; loading elements spread would not
- * (58 in 6 × 8), but for the check of each load's bounds (49).
- */
-const fullSteps = 16;
-
 /** Adds every function of the matrix product to a module. */
 export function emitGemm(module: ModuleBuilder): void {
-  const tiles = emitTiles(module, "tile", emitPackedTile);
-  emitBlock(module, "block", tiles, emitSpill(module));
+  emitBlocks(module, 4);
   emitPacker(module, "packRows", tileRows);
   emitPacker(module, "packColumns", tileColumns);
   emitLoosePacker(module);
@@ -35,6 +26,23 @@ export function emitGemm(module: ModuleBuilder): void {
   emitCopy(module);
   const clear = module.function("clear", { params: ["i32", "i32"] });
   clear.get(clear.parameters[0]!).i32(0).get(clear.parameters[1]!).fill();
+}
+
+/**
+ * `block` once more, with 16 steps of k in one turn of a full tile's loop: for long products, since writing it takes 2 ms.
+ *
+ * On a processor of 59 GFLOP/s (a loop of nothing but fused multiply-adds) a tile in the first-level cache reaches 53.4 with 4 steps, 54.0
+ * with 8 and 55.3 with 16. Tiles of 6 × 8, 3 × 12 and 2 × 16 reach no more; 3 × 16 and 4 × 12 spill registers (27). What is missing are
+ * spread lanes, which share a port with multiply-adds; loading elements spread would not (58 in 6 × 8), but for the check of each load's
+ * bounds (49).
+ */
+export function emitLongBlocks(module: ModuleBuilder): void {
+  emitBlocks(module, 16);
+}
+
+function emitBlocks(module: ModuleBuilder, fullSteps: number): void {
+  const tiles = emitTiles(module, "tile", (...tile) => emitPackedTile(...tile, fullSteps));
+  emitBlock(module, "block", tiles, emitSpill(module));
 }
 
 /** The register tiles of 1 row and more and 4 or 8 columns, by `rows · 16 + columns`. */
@@ -55,7 +63,7 @@ export function emitTiles(
 }
 
 /** (a panel, b panel, k, c, row stride of c, accumulate): c = A·B or c += A·B for one tile. */
-function emitPackedTile(module: ModuleBuilder, name: string, rows: number, columns: number): FunctionBuilder {
+function emitPackedTile(module: ModuleBuilder, name: string, rows: number, columns: number, fullSteps: number): FunctionBuilder {
   const fn = module.function(name, { params: ["i32", "i32", "i32", "i32", "i32", "i32"] });
   const [a, b, k, c, stride, accumulate] = fn.parameters as [Local, Local, Local, Local, Local, Local];
   const counter = fn.local("i32");
@@ -67,12 +75,12 @@ function emitPackedTile(module: ModuleBuilder, name: string, rows: number, colum
     }
     fn.increment(a, count * rows * 4).increment(b, count * columns * 4);
   }
-  const isFull = rows === tileRows && columns === tileColumns;
-  if (isFull) {
+  const unrolls = fullSteps > 4 && rows === tileRows && columns === tileColumns;
+  if (unrolls) {
     fn.get(k).i32(-fullSteps).op("i32.and");
     emitCountdown(fn, counter, fullSteps, () => steps(fullSteps));
   }
-  fn.get(k).i32(isFull ? fullSteps - 4 : -4).op("i32.and");
+  fn.get(k).i32(unrolls ? fullSteps - 4 : -4).op("i32.and");
   emitCountdown(fn, counter, 4, () => steps(4));
   fn.get(k).i32(3).op("i32.and");
   emitCountdown(fn, counter, 1, () => steps(1));

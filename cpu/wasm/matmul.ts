@@ -6,7 +6,7 @@
 import type { View } from "../../tensor/kernel.ts";
 import { address } from "./block.ts";
 import { canRunInPlace, runEpilogue } from "./epilogue.ts";
-import { duration, multiply, type Operand } from "./gemm.ts";
+import { duration, longProduct, multiply, type Operand } from "./gemm.ts";
 import type { Accelerator } from "../accelerator.ts";
 import type { ScratchHeap } from "./scratch.ts";
 import { forEachRange, piecesFor } from "./tasks.ts";
@@ -60,9 +60,6 @@ function multiplyBatches(heap: ScratchHeap, a: View, b: View, c: View): void {
     for (let batch = from; batch < to; batch++) multiplyAt(on, batch, ...offsets[batch]!);
   });
 }
-
-/** Nanoseconds from which a product keeps all threads busy. */
-const longProduct = 1_000_000;
 
 /** Visits all positions of the batch dims in row-major order with both operands' byte offsets. */
 function forEachBatch(
