@@ -83,8 +83,11 @@ async function write(): Promise<void> {
 }
 
 async function describeMachine(): Promise<string> {
-  const { description, hardware, features, limits, failure }: MachineReport = JSON.parse(await check(["machine"], 60));
+  const { description, hardware, features, limits, kernels, failure }: MachineReport = JSON.parse(await check(["machine"], 60));
   if (failure !== undefined) problems.push(`The adapter fails its first test: ${failure}`);
+  if (hardware && kernels?.includes("software")) {
+    problems.push("The kernels for hardware fail on this adapter: it is given those for software");
+  }
   const torch = await torchVersion();
   return [
     `Written by \`${command}\` on ${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC.`,
@@ -92,6 +95,7 @@ async function describeMachine(): Promise<string> {
     `- Adapter: ${description}${hardware ? "" : " (no hardware: its times say nothing about a GPU)"}; its first test ${
       failure === undefined ? "passed" : `failed: ${failure}`
     }.`,
+    `- It is given ${kernels ?? "nothing"}.`,
     `- Features: ${features.join(", ")}.`,
     `- Limits: ${Object.entries(limits).map(([name, value]) => `${name} ${value}`).join(", ")}.`,
     `- Deno ${Deno.version.deno}, ${Deno.build.os}, ${navigator.hardwareConcurrency} processors; ${torch ?? "no torch"}.`,

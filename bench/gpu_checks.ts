@@ -13,6 +13,8 @@ export interface MachineReport {
   readonly hardware: boolean;
   readonly features: readonly string[];
   readonly limits: Readonly<Record<string, number>>;
+  /** What kernels it is given, and which element types. */
+  readonly kernels?: string;
   /** What the first test on it said; absent where it passed. */
   readonly failure?: string;
 }
@@ -48,8 +50,10 @@ async function describeMachine(): Promise<MachineReport> {
   const limits = Object.fromEntries(reportedLimits.map((name) => [name, adapter!.limits[name]]));
   const known = { description, hardware, features: [...adapter!.features].sort(), limits };
   try {
-    (await createGpuBackend()).destroy();
-    return known;
+    const backend = await createGpuBackend();
+    const { software, f16 } = backend.limits;
+    backend.destroy();
+    return { ...known, kernels: `kernels for ${software ? "software" : "hardware"}, float16 ${f16 ? "computed" : "not computed"}` };
   } catch (error) {
     return { ...known, failure: error instanceof Error ? error.message : String(error) };
   }

@@ -7,6 +7,9 @@ import { DeviceError } from "../tensor/errors.ts";
 import type { View } from "../tensor/kernel.ts";
 import type { GpuBackend } from "./backend.ts";
 import { functionSource } from "./wgsl/functions.ts";
+import { fits, hardwareTiles } from "./wgsl/product/choice.ts";
+import { matmulProduct } from "./wgsl/product/matmul.ts";
+import { planTiledProduct } from "./wgsl/product/product.ts";
 import type { Plan } from "./wgsl/program.ts";
 import { tripBudget } from "./wgsl/shader.ts";
 
@@ -33,6 +36,33 @@ export async function testDevice(backend: GpuBackend): Promise<void> {
   const got = new Uint32Array(bytes!);
   for (const [i, { what, value }] of expectations(f16).entries()) {
     if (got[i] !== value) throw new DeviceError(`Cannot use ${backend.description}: ${what} of ${value} is needed, got ${got[i]}`);
+  }
+}
+
+/** A product with edges in every direction, of small whole numbers, so that its sums are exact. */
+const [rows, depth, columns] = [131, 37, 132];
+
+/**
+ * Multiplies with the largest tile for hardware and compares with the CPU.
+ *
+ * @throws DeviceError when a result differs.
+ */
+export async function testTiles(backend: GpuBackend): Promise<void> {
+  const left = Float32Array.from({ length: rows * depth }, (_, at) => at * 5 % 7 - 3);
+  const right = Float32Array.from({ length: depth * columns }, (_, at) => at * 3 % 5 - 2);
+  const [a, b, y] = [[rows, depth], [depth, columns], [rows, columns]].map(([down, across]): View => {
+    return { ...view(backend, down! * across!), shape: [down!, across!], strides: [across!, 1] };
+  }) as [View, View, View];
+  backend.write(a.storage, 0, left);
+  backend.write(b.storage, 0, right);
+  const limits = { ...backend.limits, tileOf: () => hardwareTiles.find((tile) => fits(tile, backend.limits)) };
+  backend.runPlan(planTiledProduct(matmulProduct({ kind: "matmul", key: "device test" }, [a, b], [y]), limits), [a, b], [y], []);
+  const [bytes] = await backend.read([{ storage: y.storage, byteOffset: 0, byteLength: y.storage.bytes }]);
+  for (const { storage } of [a, b, y]) backend.free(storage);
+  for (const [at, got] of new Float32Array(bytes!).entries()) {
+    let sum = 0;
+    for (let k = 0; k < depth; k++) sum += left[Math.floor(at / columns) * depth + k]! * right[k * columns + at % columns]!;
+    if (got !== sum) throw new DeviceError(`Cannot use ${backend.description}: element ${at} of a product of ${sum} is needed, got ${got}`);
   }
 }
 

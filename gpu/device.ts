@@ -5,7 +5,7 @@
  */
 import { ArgumentError, DeviceError } from "../tensor/errors.ts";
 import { GpuBackend } from "./backend.ts";
-import { testDevice } from "./canary.ts";
+import { testDevice, testTiles } from "./canary.ts";
 import { findAdapter, openDevice } from "./guard.ts";
 
 /** How {@link createGpuBackend} chooses and uses an adapter. */
@@ -58,8 +58,8 @@ export async function probeAdapter(options: GpuOptions = {}): Promise<AdapterRep
 const noAdapterReason = "no graphics driver answered (is one installed, and does DENO_WEBGPU_BACKEND, if set, name vulkan, metal or dx12?)";
 
 /**
- * Opens the machine's adapter, tests that it computes what the CPU computes, and returns it as a backend; without float16 where that is all
- * that it gets wrong.
+ * Opens the machine's adapter, tests that it computes what the CPU computes, and returns it as a backend; without float16 or with
+ * plainer kernels where that is all that it gets wrong.
  *
  * @throws DeviceError when there is no adapter, it cannot be opened, or it computes something else.
  *
@@ -83,14 +83,28 @@ export async function createGpuBackend(options: GpuOptions = {}): Promise<GpuBac
     throw new ArgumentError(`Cannot create a webgpu device: a memory budget above 0 bytes is needed, got ${memoryBudget}`);
   }
   try {
-    return await openTested(options, true);
+    return await openFitting(options, true);
   } catch (error) {
     const adapter = await findAdapter({ powerPreference: options.powerPreference ?? "high-performance" });
     if (!adapter?.features.has("shader-f16")) throw error;
     // An adapter that is wrong about float16 may be right about all else; if it is not, the first reason is the one to know.
-    return await openTested(options, false).catch(() => {
+    return await openFitting(options, false).catch(() => {
       throw error;
     });
+  }
+}
+
+/** Opens the adapter with kernels for hardware if it multiplies rightly with them, else, unless told, with the plainer ones for software. */
+async function openFitting(options: GpuOptions, float16: boolean): Promise<GpuBackend> {
+  const backend = await openTested(options, float16);
+  if (backend.limits.software) return backend;
+  try {
+    await testTiles(backend);
+    return backend;
+  } catch (error) {
+    backend.destroy();
+    if (options.kernelsFor !== undefined) throw error;
+    return await openTested({ ...options, kernelsFor: "software" }, float16);
   }
 }
 
@@ -108,10 +122,12 @@ async function openTested(options: GpuOptions, float16: boolean): Promise<GpuBac
     throw new DeviceError(`Cannot open ${description}: ${error instanceof Error ? error.message : error}`);
   });
   const { vendor, architecture, device: model } = adapter.info;
+  const software = kernelsFor === undefined ? adapter.info.isFallbackAdapter : kernelsFor === "software";
   const backend = new GpuBackend(device, {
     description,
-    software: kernelsFor === undefined ? adapter.info.isFallbackAdapter : kernelsFor === "software",
-    adapter: [vendor, architecture, model, adapter.info.description].join("/"),
+    software,
+    // Choices made among one kind of kernels are not to be used among the other.
+    adapter: [vendor, architecture, model, adapter.info.description, software ? "software" : "hardware"].join("/"),
     openTwin: () => openTested({ powerPreference, ...(kernelsFor === undefined ? {} : { kernelsFor }) }, float16),
     ...(memoryBudget === undefined ? {} : { memoryBudget }),
   });

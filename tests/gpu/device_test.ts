@@ -76,3 +76,35 @@ gpuTest("createGpuBackend does without float16 where that is all an adapter gets
     GPUDevice.prototype.createShaderModule = createShaderModule;
   }
 });
+
+gpuTest("createGpuBackend takes plainer kernels where an adapter fails on those for hardware, unless told", async () => {
+  const { createShaderModule } = GPUDevice.prototype;
+  const isFallback = Object.getOwnPropertyDescriptor(GPUAdapterInfo.prototype, "isFallbackAdapter")!;
+  const stub = (replace: (code: string) => string) => {
+    GPUDevice.prototype.createShaderModule = function (descriptor: GPUShaderModuleDescriptor): GPUShaderModule {
+      return createShaderModule.call(this, { ...descriptor, code: replace(descriptor.code) });
+    };
+  };
+  Object.defineProperty(GPUAdapterInfo.prototype, "isFallbackAdapter", { ...isFallback, get: () => false });
+  try {
+    const right = await createGpuBackend();
+    assertEquals(right.limits.software, false);
+    // Tiles that do not compile, and tiles that compute something else.
+    for (
+      const replace of [
+        (code: string) => code.includes("left_tile") ? "broken" : code,
+        (code: string) => code.replace("+= left_0[1]", "-= left_0[1]"),
+      ]
+    ) {
+      stub(replace);
+      const plain = await createGpuBackend();
+      assertEquals(plain.limits.software, true);
+      await assertRejects(() => createGpuBackend({ kernelsFor: "hardware" }), DeviceError);
+      plain.destroy();
+    }
+    right.destroy();
+  } finally {
+    GPUDevice.prototype.createShaderModule = createShaderModule;
+    Object.defineProperty(GPUAdapterInfo.prototype, "isFallbackAdapter", isFallback);
+  }
+});
