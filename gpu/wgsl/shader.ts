@@ -149,6 +149,11 @@ export function computeElement(dtype: DType): "f32" | "i32" | "u32" {
   return type === "f16" ? "f32" : type;
 }
 
+/** 0, 1 … count - 1. */
+export function range(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i);
+}
+
 /** A whole number as a u32 literal; negative ones wrap, so that sums of products come out right modulo 2^32. */
 export function u32(value: number): string {
   return `${value >>> 0}u`;

@@ -8,19 +8,8 @@ import { functionSource } from "../functions.ts";
 import { stripFours, tileExtent } from "../product/choice.ts";
 import { resultBlocks, tileDeclarations, tileLoop } from "../product/tile.ts";
 import type { Dispatch, Tile } from "../program.ts";
-import { bindBuffers, type Buffers, elementDispatch, groupDispatch, temporary, u32, writeOutput } from "../shader.ts";
-import {
-  bindRows,
-  candidateSource,
-  otherRow,
-  ownRow,
-  type Pass,
-  range,
-  scalars,
-  streamStart,
-  tileSourceOf,
-  vectorElement,
-} from "./rows.ts";
+import { bindBuffers, type Buffers, elementDispatch, groupDispatch, range, temporary, u32, writeOutput } from "../shader.ts";
+import { bindRows, candidateSource, otherRow, ownRow, type Pass, scalars, streamStart, tileSourceOf, vectorElement } from "./rows.ts";
 
 /** Other rows whose slice goes through workgroup memory at a time. */
 const stage = 8;

@@ -8,20 +8,8 @@ import { functionSource } from "../functions.ts";
 import { tileExtent } from "../product/choice.ts";
 import { resultBlocks, tileDeclarations, tileLoop } from "../product/tile.ts";
 import type { Dispatch, Tile } from "../program.ts";
-import { bindBuffers, elementDispatch, groupDispatch, temporary, u32, writeOutput } from "../shader.ts";
-import {
-  bindRows,
-  candidateSource,
-  highest,
-  lowest,
-  otherRow,
-  ownRow,
-  type Pass,
-  range,
-  scalars,
-  streamStart,
-  tileSourceOf,
-} from "./rows.ts";
+import { bindBuffers, elementDispatch, groupDispatch, range, temporary, u32, writeOutput } from "../shader.ts";
+import { bindRows, candidateSource, highest, lowest, otherRow, ownRow, type Pass, scalars, streamStart, tileSourceOf } from "./rows.ts";
 
 /** Bytes that the invocations of a row need to join what they hold. */
 export function joinBytes(tile: Tile): number {

@@ -118,15 +118,12 @@ export function streamStart({ own, other, depth, tile, part }: Pass, slices = 1)
   let last = ${u32(depth)};`;
 }
 
-/** Own row of a block's row, and first of the four other rows of a block of columns. */
+/** The own row of row `i` of block `g`. */
 export function ownRow({ tile }: Pass, g: number, i: number): string {
   return `tile_row + (${u32(g * tile.threads[0])} + thread_row) * 4u + ${u32(i)}`;
 }
 
+/** The first of the four other rows of block `h`. */
 export function otherRow({ tile }: Pass, h: number): string {
   return `tile_column + (${u32(h * tile.threads[1])} + thread_column) * 4u`;
-}
-
-export function range(count: number): number[] {
-  return Array.from({ length: count }, (_, i) => i);
 }

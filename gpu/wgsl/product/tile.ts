@@ -11,7 +11,7 @@
 import { sizeOf } from "../../../tensor/shape.ts";
 import { exprPrelude, scalarList } from "../expr.ts";
 import type { Dispatch, Limits, Tile } from "../program.ts";
-import { bindBuffers, type Buffers, computeElement, elementOf, groupDispatch, temporary, u32 } from "../shader.ts";
+import { bindBuffers, type Buffers, computeElement, elementOf, groupDispatch, range, temporary, u32 } from "../shader.ts";
 import { stripFours, tileExtent } from "./choice.ts";
 import { accessSource, finishSource, type OperandAccess, operandUses, placeSource, resultUses, type TiledProduct } from "./access.ts";
 
@@ -299,8 +299,4 @@ ${blocks.map(({ name }, at) => `  sums[${at}] = ${name};`).join("\n")}
     let line = at / ${u32(wide)};
     store_four(batch, part, ${row("(line / 4u)", "line % 4u")}, ${column(`(at % ${u32(wide)})`)}, sums[at]);
   }`;
-}
-
-function range(count: number): number[] {
-  return Array.from({ length: count }, (_, i) => i);
 }
