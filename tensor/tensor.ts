@@ -670,7 +670,7 @@ export class Tensor implements Scoped, Disposable {
     return one(special.lgamma, this);
   }
 
-  /** The derivative of log Γ(x). In float32 its error near its roots is absolute, about 1e-6. */
+  /** The derivative of log Γ(x). In float32 its error near its roots below 0 is absolute, about 1e-6. */
   digamma(): Tensor {
     return one(special.digamma, this);
   }

@@ -201,8 +201,21 @@ const bernoulli = [1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, 
 /** B_2k / (2k (2k - 1)): the corrections to Stirling's formula. Source: Abramowitz and Stegun, 6.1.41. */
 const stirling = bernoulli.map((b, k) => b / ((2 * k + 2) * (2 * k + 1)));
 
-/** ψ(x) for x > 0: steps up to 10, then the asymptotic series. Source: Abramowitz and Stegun, 6.3.5 and 6.3.18. */
+/** ψ(x) for x ≥ 0.5: the distance to the root times a polynomial up to 3 (so that the root is met exactly), a series beyond. */
 function digammaPositive(x: Value): Value {
+  const small = apply("lt", x, 1);
+  // ψ(x) = ψ(x + 1) - 1 / x; of larger numbers the near form is not used.
+  const at = apply("min", apply("where", small, apply("add", x, 1), x), 3);
+  const [root, rest] = isDouble(x) ? rootDouble : rootSingle;
+  const slope = polynomial(apply("sub", at, 2), isDouble(x) ? slopeDouble : slopeSingle);
+  // What the rounded root misses is added to the value, not to the root: WGSL may add up two numbers of which one is far smaller.
+  const near = apply("add", apply("mul", apply("sub", at, root!), slope), rest!);
+  const lowered = apply("where", small, apply("sub", near, apply("div", 1, x)), near);
+  return apply("where", apply("lt", x, 3), lowered, digammaFar(x));
+}
+
+/** ψ(x) for larger x: steps up to 10, then the asymptotic series. Source: Abramowitz and Stegun, 6.3.5 and 6.3.18. */
+function digammaFar(x: Value): Value {
   const [sum, z] = stepUp(x, (at) => apply("div", 1, at));
   const inverse = apply("div", 1, z);
   const square = apply("mul", inverse, inverse);
@@ -295,6 +308,62 @@ const tailDouble = {
     -2.3049057779395089e-10,
   ],
 };
+/** The positive root of ψ as a float32, and ψ there. */
+const rootSingle = [1.4616321325302124, -1.2036052549106669e-8];
+/** The same as a float64. */
+const rootDouble = [1.4616321449683622, -9.2412655217294275e-17];
+/** ψ(x) divided by the distance to its root, in x - 2, from 1 to 3, to 8e-10. */
+const slopeSingle = [
+  0.7853075381,
+  -0.2607389544,
+  0.1089999787,
+  -0.04955106378,
+  0.02344602615,
+  -0.0113377909,
+  0.005562324394,
+  -0.002744607451,
+  0.001319837347,
+  -0.0006561630524,
+  0.0004139452557,
+  -0.0002065672427,
+  2.295460724e-7,
+  -7.614091428e-8,
+  6.33610438e-5,
+  -3.167292632e-5,
+];
+/** The same to 8e-18. */
+const slopeDouble = [
+  0.78530753860410527,
+  -0.26073895468300139,
+  0.10899991701762626,
+  -0.04955103291767291,
+  0.023447309597724548,
+  -0.011338432553333682,
+  0.0055522541713508144,
+  -0.0027395728831692796,
+  0.0013581421903714413,
+  -0.00067531336979956498,
+  0.00033643237613001387,
+  -0.00016781518722379936,
+  8.3779665405306442e-5,
+  -4.1846229319378812e-5,
+  2.0891708911121206e-5,
+  -1.0441066319835142e-5,
+  5.2687194289721798e-6,
+  -2.6338311326151924e-6,
+  1.2119815782595426e-6,
+  -6.0593227950452558e-7,
+  4.6173797029851077e-7,
+  -2.3086248081342954e-7,
+  -5.6422994902202781e-8,
+  2.821220170829738e-8,
+  1.1540536834062044e-7,
+  -5.7702592677173903e-8,
+  -3.5705337308985144e-8,
+  1.7852672191376553e-8,
+  1.0201545142033868e-8,
+  -5.100770214989469e-9,
+];
 /** log Γ(x) / ((x - 1) (x - 2)) in x - 2, from 1 to 3, to 2e-9. */
 const quotientSingle = [
   0.4227843357,

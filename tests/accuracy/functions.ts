@@ -219,10 +219,9 @@ export const functions: readonly Measured[] = [
     name: "digamma",
     run: (x) => x.digamma(),
     exact: double((x) => x.digamma()),
-    regions: [[(t, u) => 2 + positive(t, u), uniform(2, 30)]],
-    domain: "x ≥ 2",
-    // Two numbers of its size are subtracted near 2.
-    atMost: [24, 32],
+    regions: [[positive, uniform(0, 30), uniform(0.5, 3), around(1.4616321449683623, [-24, -1])]],
+    domain: "x > 0",
+    atMost: [8, 12],
   },
   {
     name: "div",
