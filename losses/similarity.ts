@@ -4,7 +4,7 @@
  * @module
  */
 import { DTypeError, formatShapes, ShapeError } from "../tensor/errors.ts";
-import { eye, pairLogSumExp, type Tensor, tidy } from "../tensor/mod.ts";
+import { cat, eye, pairLogSumExp, type Tensor, tidy } from "../tensor/mod.ts";
 
 /** Rows shorter than this are divided by it instead of by their length. */
 const shortest = 1e-12;
@@ -52,6 +52,17 @@ export function sameLabel(rows: Tensor, columns: Tensor): Tensor {
 /** [M, N] bool: true where row and column have the same number. */
 export function diagonal(a: Tensor, b: Tensor): Tensor {
   return eye(a.shape[0]!, { m: b.shape[0]!, dtype: "bool", device: a.device });
+}
+
+/** Labels [N] of any values → labels in 0 … N-1, equal where those are, in the order of their values. Reads nothing: N is bound enough. */
+export function denseLabels(labels: Tensor): Tensor {
+  return tidy(() => {
+    const { values, indices } = labels.sort();
+    const count = labels.shape[0]!;
+    const changes = values.narrow(0, { start: 1, length: count - 1 }).ne(values.narrow(0, { start: 0, length: count - 1 }));
+    const ranks = cat([labels.newZeros([1]), changes.to(labels.dtype)]).cumsum(0);
+    return labels.newZeros([count]).scatterAdd(0, indices, ranks);
+  });
 }
 
 /** The sum of the rows of each class, and how many there are. */

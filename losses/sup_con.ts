@@ -6,7 +6,17 @@
 import { ArgumentError, formatShapes, ShapeError } from "../tensor/errors.ts";
 import { arange, stack, type Tensor, tidy } from "../tensor/mod.ts";
 import { type AnchorReduction, checkTemperature, reduceAnchors } from "./reduction.ts";
-import { candidateLogSumExp, classSums, diagonal, flattenViews, normalizeRows, rowDots, sameLabel, shouldStream } from "./similarity.ts";
+import {
+  candidateLogSumExp,
+  classSums,
+  denseLabels,
+  diagonal,
+  flattenViews,
+  normalizeRows,
+  rowDots,
+  sameLabel,
+  shouldStream,
+} from "./similarity.ts";
 
 /** Options of {@link supCon}. */
 export interface SupConOptions {
@@ -23,8 +33,8 @@ export interface SupConOptions {
   /** "mean" over all anchors, as in the paper; "mean-valid" over those with a positive. Default "mean". */
   readonly reduction?: AnchorReduction;
   /**
-   * The number of classes, when labels lie in 0 … numClasses-1: then large batches (over 4 million pairs, float32, kind "out") are streamed
-   * and nothing N×N is stored.
+   * The number of classes, when labels lie in 0 … numClasses-1. Large batches (over 4 million pairs, float32, kind "out") are streamed, and
+   * nothing N×N is stored; knowing the classes spares them the sorting of labels.
    */
   readonly numClasses?: number;
 }
@@ -67,10 +77,9 @@ export function supCon(features: Tensor, labels: Tensor | null, options: SupConO
     const count = contrastMode === "one" ? samples : rows.shape[0]!;
     const anchors = rows.narrow(0, { start: 0, length: count });
     const anchorLabels = flat.labels!.narrow(0, { start: 0, length: count });
-    const numClasses = labels === null ? samples : options.numClasses;
     const pairs: Pairs = { anchors, rows, labels: [anchorLabels, flat.labels!], scale: 1 / temperature };
-    const streamed = kind === "out" && numClasses !== undefined && shouldStream(anchors, rows);
-    const { losses, valid } = streamed ? bySums(pairs, numClasses) : byMatrix(pairs, kind);
+    const streamed = kind === "out" && shouldStream(anchors, rows);
+    const { losses, valid } = streamed ? bySums(pairs, labels === null ? samples : options.numClasses) : byMatrix(pairs, kind);
     const scaled = valid.where(losses, 0).mul(baseTemperature === null ? 1 : temperature / baseTemperature);
     return reduceAnchors(scaled, valid, { reduction, op: "supCon" });
   });
@@ -105,10 +114,12 @@ function byMatrix({ anchors, rows, labels, scale }: Pairs, kind: "out" | "in"): 
 }
 
 /** Without an N×N matrix: mean_P s_ip = z_i · (sum of i's class - z_i) / (count - 1) / τ. */
-function bySums({ anchors, rows, labels, scale }: Pairs, numClasses: number): AnchorLosses {
-  const { sums, counts } = classSums(rows, labels[1], numClasses);
-  const others = counts.indexSelect(0, labels[0]).sub(1);
-  const total = rowDots(anchors, sums.indexSelect(0, labels[0]).sub(anchors)).mul(scale);
+function bySums({ anchors, rows, labels: [, labels], scale }: Pairs, numClasses: number | undefined): AnchorLosses {
+  const classes = numClasses === undefined ? denseLabels(labels) : labels;
+  const own = classes.narrow(0, { start: 0, length: anchors.shape[0]! });
+  const { sums, counts } = classSums(rows, classes, numClasses ?? rows.shape[0]!);
+  const others = counts.indexSelect(0, own).sub(1);
+  const total = rowDots(anchors, sums.indexSelect(0, own).sub(anchors)).mul(scale);
   const all = candidateLogSumExp(anchors, rows, { scale, excludeDiagonal: true });
   return { losses: all.sub(total.div(others.maximum(1))), valid: others.gt(0) };
 }

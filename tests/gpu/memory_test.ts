@@ -9,7 +9,7 @@ const [rows, width, classes] = [2304, 32, 10];
 const allPairs = 4 * rows * rows;
 
 const losses: Readonly<Record<string, (z: Tensor, labels: Tensor, prototypes: Tensor) => Tensor>> = {
-  supCon: (z, labels) => supCon(z, labels, { numClasses: classes }),
+  supCon: (z, labels) => supCon(z, labels),
   ntXent: (z) => ntXent(z.narrow(0, { start: 0, length: rows / 2 }), z.narrow(0, { start: rows / 2, length: rows / 2 })),
   eSupCon: (z, labels, prototypes) => eSupCon(z, labels, { prototypes }),
 };
