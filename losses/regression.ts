@@ -5,6 +5,7 @@
  */
 import { ArgumentError, formatShapes, ShapeError } from "../tensor/errors.ts";
 import { type Tensor, tidy } from "../tensor/mod.ts";
+import { checkShapes } from "./divergence.ts";
 import { classLoss } from "./cross_entropy.ts";
 import { reduceLoss, type Reduction } from "./reduction.ts";
 
@@ -100,6 +101,7 @@ export interface BceWithLogitsOptions extends ReductionOptions {
  */
 export function bceWithLogits(logits: Tensor, targets: Tensor, options: BceWithLogitsOptions = {}): Tensor {
   const { reduction = "mean", weight, posWeight } = options;
+  checkShapes("bceWithLogits", logits, targets);
   return tidy(() => {
     // Two summands of one sign: nothing cancels, however large the logits.
     const positives = posWeight === undefined ? targets : targets.mul(posWeight);

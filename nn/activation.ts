@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { Module } from "./module.ts";
 
@@ -20,8 +21,9 @@ export class LeakyReLU extends Module {
   readonly slope: number;
 
   /** Makes the layer with a slope below 0, default 0.01. */
-  constructor({ slope = 0.01 }: { readonly slope?: number } = {}) {
+  constructor(options: { readonly slope?: number } = {}) {
     super();
+    const { slope = 0.01 } = checkOptions(options, "make LeakyReLU", "new LeakyReLU({ slope: 0.01 })");
     this.slope = slope;
   }
 
@@ -37,8 +39,9 @@ export class ELU extends Module {
   readonly alpha: number;
 
   /** Makes the layer, alpha default 1. */
-  constructor({ alpha = 1 }: { readonly alpha?: number } = {}) {
+  constructor(options: { readonly alpha?: number } = {}) {
     super();
+    const { alpha = 1 } = checkOptions(options, "make ELU", "new ELU({ alpha: 1 })");
     this.alpha = alpha;
   }
 
@@ -54,8 +57,9 @@ export class GELU extends Module {
   readonly approximate: "none" | "tanh";
 
   /** Makes the layer, exact unless told. */
-  constructor({ approximate = "none" }: { readonly approximate?: "none" | "tanh" } = {}) {
+  constructor(options: { readonly approximate?: "none" | "tanh" } = {}) {
     super();
+    const { approximate = "none" } = checkOptions(options, "make GELU", "new GELU({ approximate: 'none' })");
     this.approximate = approximate;
   }
 
@@ -97,7 +101,7 @@ export class Softplus extends Module {
   /** Makes the layer, beta default 1, threshold default 20. */
   constructor(options: { readonly beta?: number; readonly threshold?: number } = {}) {
     super();
-    this.options = options;
+    this.options = checkOptions(options, "make Softplus", "new Softplus({ beta: 1 })");
   }
 
   /** Elementwise. */
@@ -112,8 +116,9 @@ export class Softmax extends Module {
   readonly dim: number;
 
   /** Makes the layer for a dim, default the last. */
-  constructor({ dim = -1 }: { readonly dim?: number } = {}) {
+  constructor(options: { readonly dim?: number } = {}) {
     super();
+    const { dim = -1 } = checkOptions(options, "make Softmax", "new Softmax({ dim: -1 })");
     this.dim = dim;
   }
 
@@ -129,8 +134,9 @@ export class LogSoftmax extends Module {
   readonly dim: number;
 
   /** Makes the layer for a dim, default the last. */
-  constructor({ dim = -1 }: { readonly dim?: number } = {}) {
+  constructor(options: { readonly dim?: number } = {}) {
     super();
+    const { dim = -1 } = checkOptions(options, "make LogSoftmax", "new LogSoftmax({ dim: -1 })");
     this.dim = dim;
   }
 

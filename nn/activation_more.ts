@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import {
   celu,
   glu,
@@ -95,8 +96,9 @@ export class CELU extends Module {
   readonly alpha: number;
 
   /** Makes the layer, alpha default 1. */
-  constructor({ alpha = 1 }: { readonly alpha?: number } = {}) {
+  constructor(options: { readonly alpha?: number } = {}) {
     super();
+    const { alpha = 1 } = checkOptions(options, "make CELU", "new CELU({ alpha: 1 })");
     this.alpha = alpha;
   }
 
@@ -112,8 +114,9 @@ export class Hardshrink extends Module {
   readonly lambda: number;
 
   /** Makes the layer, lambda default 0.5. */
-  constructor({ lambda = 0.5 }: { readonly lambda?: number } = {}) {
+  constructor(options: { readonly lambda?: number } = {}) {
     super();
+    const { lambda = 0.5 } = checkOptions(options, "make Hardshrink", "new Hardshrink({ lambda: 0.5 })");
     this.lambda = lambda;
   }
 
@@ -129,8 +132,9 @@ export class Softshrink extends Module {
   readonly lambda: number;
 
   /** Makes the layer, lambda default 0.5. */
-  constructor({ lambda = 0.5 }: { readonly lambda?: number } = {}) {
+  constructor(options: { readonly lambda?: number } = {}) {
     super();
+    const { lambda = 0.5 } = checkOptions(options, "make Softshrink", "new Softshrink({ lambda: 0.5 })");
     this.lambda = lambda;
   }
 
@@ -148,8 +152,9 @@ export class Hardtanh extends Module {
   readonly max: number;
 
   /** Makes the layer. */
-  constructor({ min = -1, max = 1 }: { readonly min?: number; readonly max?: number } = {}) {
+  constructor(options: { readonly min?: number; readonly max?: number } = {}) {
     super();
+    const { min = -1, max = 1 } = checkOptions(options, "make Hardtanh", "new Hardtanh({ min: -1 })");
     this.min = min;
     this.max = max;
   }
@@ -168,7 +173,7 @@ export class Threshold extends Module {
   /** Makes the layer. */
   constructor(options: { readonly threshold: number; readonly value: number }) {
     super();
-    this.options = options;
+    this.options = checkOptions(options, "make Threshold", "new Threshold({ threshold: 0, value: 0 })");
   }
 
   /** Elementwise. */
@@ -183,8 +188,9 @@ export class Softmin extends Module {
   readonly dim: number;
 
   /** Makes the layer for a dim, default the last. */
-  constructor({ dim = -1 }: { readonly dim?: number } = {}) {
+  constructor(options: { readonly dim?: number } = {}) {
     super();
+    const { dim = -1 } = checkOptions(options, "make Softmin", "new Softmin({ dim: -1 })");
     this.dim = dim;
   }
 
@@ -200,8 +206,9 @@ export class GLU extends Module {
   readonly dim: number;
 
   /** Makes the layer for a dim, default the last. */
-  constructor({ dim = -1 }: { readonly dim?: number } = {}) {
+  constructor(options: { readonly dim?: number } = {}) {
     super();
+    const { dim = -1 } = checkOptions(options, "make GLU", "new GLU({ dim: -1 })");
     this.dim = dim;
   }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkList, checkOptions } from "../tensor/arguments.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { tidy } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -30,6 +31,7 @@ export class Sequential extends Module {
   /** Takes the layers in order. */
   constructor(layers: readonly Layer[]) {
     super();
+    checkList(layers, "make Sequential", "new Sequential([first, second])");
     this.layers = [...layers];
   }
 
@@ -60,8 +62,9 @@ export class Flatten extends Module {
   readonly end: number;
 
   /** Makes the layer. */
-  constructor({ start = 1, end = -1 }: { readonly start?: number; readonly end?: number } = {}) {
+  constructor(options: { readonly start?: number; readonly end?: number } = {}) {
     super();
+    const { start = 1, end = -1 } = checkOptions(options, "make Flatten", "new Flatten({ start: 1 })");
     this.start = start;
     this.end = end;
   }

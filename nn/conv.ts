@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { conv1d, conv2d, conv3d, type ConvPadding, convSides, type PerDim, perDim } from "../tensor/functions.ts";
 import { tidy } from "../tensor/scope.ts";
@@ -63,6 +64,7 @@ export abstract class Conv extends Module {
     super();
     const [inChannels, outChannels] = channels;
     const layer = `Conv${dims}d`;
+    checkOptions(options, `make ${layer}`, "new Conv2d(3, 16, { kernelSize: 3 })");
     const { stride = 1, padding = 0, dilation = 1, groups = 1, paddingMode = "zeros" } = options;
     checkCounts(layer, { inChannels, outChannels, groups });
     if (inChannels % groups !== 0 || outChannels % groups !== 0) {

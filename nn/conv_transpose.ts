@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { convTranspose1d, convTranspose2d, convTranspose3d, type PerDim, perDim } from "../tensor/functions.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -33,6 +34,7 @@ export abstract class ConvTranspose extends Module {
     super();
     const [inChannels, outChannels] = channels;
     const layer = `ConvTranspose${dims}d`;
+    checkOptions(options, `make ${layer}`, "new ConvTranspose2d(3, 16, { kernelSize: 3 })");
     const { stride = 1, padding = 0, dilation = 1, groups = 1, outputPadding = 0 } = options;
     checkCounts(layer, { inChannels, outChannels, groups });
     if (inChannels % groups !== 0 || outChannels % groups !== 0) {

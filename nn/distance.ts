@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { cosineSimilarity, pairwiseDistance } from "../tensor/products.ts";
 import { tidy } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -18,8 +19,9 @@ export class CosineSimilarity extends Module {
   readonly eps: number;
 
   /** Makes the layer, for rows along dim 1 unless told; eps default 1e-8. */
-  constructor({ dim = 1, eps = 1e-8 }: { readonly dim?: number; readonly eps?: number } = {}) {
+  constructor(options: { readonly dim?: number; readonly eps?: number } = {}) {
     super();
+    const { dim = 1, eps = 1e-8 } = checkOptions(options, "make CosineSimilarity", "new CosineSimilarity({ dim: 1 })");
     this.dim = dim;
     this.eps = eps;
   }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { dropout as dropoutOp } from "../tensor/ops/dropout.ts";
 import { defaultGenerator, drawKey, type Generator } from "../tensor/random.ts";
@@ -46,8 +47,9 @@ export class Dropout extends Module {
   readonly generator: Generator;
 
   /** Makes the layer. */
-  constructor({ p = 0.5, generator = defaultGenerator }: DropoutOptions = {}) {
+  constructor(options: DropoutOptions = {}) {
     super();
+    const { p = 0.5, generator = defaultGenerator } = checkOptions(options, "make Dropout", "new Dropout({ p: 0.5 })");
     checkProbability(p);
     this.p = p;
     this.generator = generator;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { linear } from "../tensor/functions.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { defaultBias, defaultWeight } from "./init.ts";
@@ -36,6 +37,7 @@ export class Linear extends Module {
   /** Makes the layer for `inFeatures` values in and `outFeatures` out. */
   constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
     super();
+    checkOptions(options, "make Linear", "new Linear(784, 128, { bias: false })");
     checkCounts("Linear", { inFeatures, outFeatures });
     const shape = [outFeatures, inFeatures];
     this.weight = parameter(defaultWeight(blank(shape, options), options));

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { noGrad } from "../autograd/tape.ts";
 import { computeType, type DType } from "../tensor/dtype.ts";
 import { ArgumentError, formatShapes, ShapeError } from "../tensor/errors.ts";
@@ -143,6 +144,7 @@ export abstract class BatchNorm extends Module {
   /** Makes the layer for C = `features` and inputs of the given numbers of dims. */
   constructor(features: number, ranks: readonly number[], options: BatchNormLayerOptions) {
     super();
+    checkOptions(options, "make BatchNorm", "new BatchNorm2d(16, { eps: 1e-5 })");
     checkCounts("BatchNorm", { features });
     const { eps = 1e-5, momentum = 0.1, affine = true, trackRunningStats = true } = options;
     this.eps = eps;

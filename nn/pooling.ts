@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import type { PerDim } from "../tensor/functions.ts";
 import {
   adaptiveAvgPool1d,
@@ -25,7 +26,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { Module } from "./module.ts";
 
 /** What layers of pooling over windows share. */
-export abstract class Pool<Options> extends Module {
+export abstract class Pool<Options extends object> extends Module {
   /** The window's size. */
   readonly kernelSize: PerDim;
   /** How the window moves. */
@@ -34,6 +35,7 @@ export abstract class Pool<Options> extends Module {
   /** Makes the layer; the stride is the window's size unless told. */
   constructor(kernelSize: PerDim, options: Options) {
     super();
+    checkOptions(options, `make ${this.constructor.name}`, "new MaxPool2d(3, { stride: 2 })");
     this.kernelSize = kernelSize;
     this.options = options;
   }

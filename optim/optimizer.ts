@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { kindOf } from "../tensor/arguments.ts";
 import { noGrad } from "../autograd/tape.ts";
 import { eachStep } from "../tensor/capture.ts";
 import { computeType } from "../tensor/dtype.ts";
@@ -72,6 +73,12 @@ export abstract class Optimizer<Options extends OptimizerOptions = OptimizerOpti
    * @throws ArgumentError when there are no parameters, one comes twice or a rate is no number from 0; GradientError for one that is no leaf.
    */
   constructor(parameters: Parameters<Options>, options: Options) {
+    if (typeof parameters?.[Symbol.iterator] !== "function") {
+      throw new ArgumentError(
+        `Cannot make an optimizer: parameters are needed, as in new ${this.constructor.name}(model.parameters(), { lr: 0.1 }), ` +
+          `got ${kindOf(parameters)}`,
+      );
+    }
     const inits = groupsOf(parameters, options);
     this.groups = inits.map((init) => ({ ...options, ...init, params: [...init.params] }));
     this.#check();

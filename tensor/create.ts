@@ -5,6 +5,7 @@
  */
 import { type DeviceName, getDevice } from "./device.ts";
 import { byteSize, type DType, dtypes, isFloat, isHeld, notHeld, type TypedArray, typedArray } from "./dtype.ts";
+import { checkList, checkOptions } from "./arguments.ts";
 import { ArgumentError, DTypeError, ShapeError } from "./errors.ts";
 import { checkSizes, normalizeDim, sizeOf } from "./shape.ts";
 import * as shaping from "./ops/shape.ts";
@@ -108,10 +109,7 @@ export interface ArangeOptions extends TensorOptions {
  * ```
  */
 export function arange(end: number, options: ArangeOptions = {}): Tensor {
-  if (typeof options !== "object") {
-    throw new ArgumentError(`Cannot arange: arange(end, { start, step }) is needed, got arange(${end}, ${options})`);
-  }
-  const { start = 0, step = 1 } = options;
+  const { start = 0, step = 1 } = checkOptions(options, "arange", "arange(10, { start: 1, step: 2 })");
   if (step === 0 || ![start, end, step].every(Number.isFinite)) {
     throw new ArgumentError(`Cannot arange: finite bounds and a step other than 0 are needed, got ${start}, ${end}, ${step}`);
   }
@@ -196,7 +194,7 @@ export function where(condition: Tensor, a: Tensor | number, b: Tensor | number)
 }
 
 function firstOf(tensors: readonly Tensor[], op: string): Tensor {
-  const [first] = tensors;
+  const [first] = checkList(tensors, op, "cat([a, b])");
   if (first === undefined) throw new ArgumentError(`Cannot ${op}: at least one tensor is needed, got none`);
   return first;
 }

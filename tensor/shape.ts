@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkList } from "./arguments.ts";
 import { ArgumentError, formatShapes, IndexError, ShapeError } from "./errors.ts";
 
 /** The size of each dimension; `[]` is a single number. */
@@ -102,7 +103,9 @@ export function normalizeDim(dim: number, rank: number, op: string): number {
  */
 export function normalizeDims(dims: number | readonly number[] | undefined, rank: number, op: string): number[] {
   if (dims === undefined) return Array.from({ length: rank }, (_, dim) => dim);
-  const list = (typeof dims === "number" ? [dims] : dims).map((dim) => normalizeDim(dim, rank, op));
+  const list = (typeof dims === "number" ? [dims] : checkList(dims, op, "x.sum(1) or x.sum([0, 1])")).map((dim) =>
+    normalizeDim(dim, rank, op)
+  );
   if (new Set(list).size !== list.length) throw new ArgumentError(`Cannot ${op}: distinct dims are needed, got [${list.join(", ")}]`);
   return (rank === 0 ? [] : list).sort((a, b) => a - b);
 }
@@ -148,7 +151,7 @@ export function reshapeStrides(shape: Shape, strides: readonly number[], to: Sha
  */
 export function resolveSizes(sizes: Shape, from: Shape, op: string): number[] {
   const size = sizeOf(from);
-  const open = sizes.indexOf(-1);
+  const open = checkList(sizes, op, "x.reshape([2, 3])").indexOf(-1);
   const rest = sizes.filter((_, dim) => dim !== open);
   if (rest.some((n) => !Number.isInteger(n) || n < 0)) {
     throw new ShapeError(`Cannot ${op} ${formatShapes([from])}: whole sizes with at most one -1 are needed, got [${sizes.join(", ")}]`, {
@@ -174,7 +177,7 @@ export function resolveSizes(sizes: Shape, from: Shape, op: string): number[] {
  * @throws ShapeError unless every size is a whole number from 0.
  */
 export function checkSizes(shape: Shape, op: string): void {
-  if (!Array.isArray(shape) || shape.some((n) => !Number.isInteger(n) || n < 0)) {
+  if (checkList(shape, op, "zeros([2, 3])").some((n) => !Number.isInteger(n) || n < 0)) {
     throw new ShapeError(`Cannot ${op} [${shape}]: whole sizes from 0 are needed, got [${shape}]`, { op, shapes: [] });
   }
 }

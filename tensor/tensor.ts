@@ -23,6 +23,7 @@ import {
   type TypedArray,
   typedArray,
 } from "./dtype.ts";
+import { checkList, checkOptions, kindOf } from "./arguments.ts";
 import { ArgumentError, DeviceError, DisposedError, DTypeError, formatShapes, GradientError, IndexError, ShapeError } from "./errors.ts";
 import { describe, formatValues } from "./format.ts";
 import type { View } from "./kernel.ts";
@@ -1103,6 +1104,7 @@ export class Tensor implements Scoped, Disposable {
    * @throws ShapeError for 0-d tensors or inner sizes that differ; DTypeError unless both have one floating type.
    */
   matmul(other: Tensor): Tensor {
+    checkTensor("matmul", other);
     if (this.rank === 0 || other.rank === 0) {
       throw new ShapeError(`Cannot matmul ${formatShapes([this.shape, other.shape])}: at least 1-d tensors are needed`, {
         op: "matmul",
@@ -1162,7 +1164,7 @@ export class Tensor implements Scoped, Disposable {
 
   /** The dims in another order, as a view. */
   permute(order: readonly number[]): Tensor {
-    const dims = order.map((dim) => normalizeDim(dim, this.rank, "permute"));
+    const dims = checkList(order, "permute", "x.permute([1, 0])").map((dim) => normalizeDim(dim, this.rank, "permute"));
     if (dims.length !== this.rank || new Set(dims).size !== dims.length) {
       throw new ArgumentError(`Cannot permute ${formatShapes([this.shape])}: each dim once is needed, got [${order.join(", ")}]`);
     }
@@ -1182,7 +1184,7 @@ export class Tensor implements Scoped, Disposable {
    * @throws ShapeError when another size would have to change.
    */
   expand(shape: readonly number[]): Tensor {
-    const lead = shape.length - this.rank;
+    const lead = checkList(shape, "expand", "x.expand([4, -1])").length - this.rank;
     const sizes = shape.map((size, dim) => size === -1 && dim >= lead ? this.shape[dim - lead]! : size);
     const fits = lead >= 0 &&
       sizes.every((size, dim) =>
@@ -1855,7 +1857,13 @@ function differentiate(
 }
 
 /** The one device of all tensors. */
+/** Refuses what is no tensor, which happens where types are not checked. */
+function checkTensor(op: string, tensor: Tensor): void {
+  if (!(tensor instanceof Tensor)) throw new ArgumentError(`Cannot ${op}: a tensor is needed, got ${kindOf(tensor)}`);
+}
+
 function sameDevice(op: string, tensors: readonly Tensor[]): Device {
+  for (const tensor of tensors) checkTensor(op, tensor);
   const { device } = tensors[0]!.storageOf(op);
   for (const tensor of tensors) {
     if (tensor.storageOf(op).device !== device) {
@@ -1956,7 +1964,8 @@ function combine(op: typeof binary.add, a: Tensor, b: Tensor | number): Tensor {
   return typeof b === "number" ? apply(op, [a], { right: b })[0]! : apply(op, [a, b], binary.tensorsOnly)[0]!;
 }
 
-function reduce(op: typeof reduction.sum, x: Tensor, dim: Dims | undefined, { keepDim = false }: KeepDimOptions): Tensor {
+function reduce(op: typeof reduction.sum, x: Tensor, dim: Dims | undefined, options: KeepDimOptions): Tensor {
+  const { keepDim = false } = checkOptions(options, op.name, "x.sum(1, { keepDim: true })");
   return apply(op, [x], { dims: normalizeDims(dim, x.rank, op.name), keepDim })[0]!;
 }
 

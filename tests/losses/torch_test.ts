@@ -82,6 +82,8 @@ Deno.test("Losses refuse what does not fit", () => {
   assertThrows(() => losses.huberLoss(ones([2]), ones([2]), { delta: 0 }), ArgumentError, "delta");
   assertThrows(() => losses.bceLoss(ones([2]), ones([3])), ShapeError, "one shape");
   assertThrows(() => losses.klDivLoss(ones([2]), ones([1])), ShapeError, "one shape");
+  // Broadcast, [2] against [2, 1] would silently pair each with each.
+  assertThrows(() => losses.bceWithLogits(ones([2]), ones([2, 1])), ShapeError, "one shape");
   assertThrows(() => losses.gaussianNllLoss(ones([2]), ones([2]), { variance: ones([2]), eps: 0 }), ArgumentError, "eps");
   assertThrows(() => losses.multiMarginLoss(ones([2, 3]), int([1])), ShapeError, "multiMarginLoss");
   assertThrows(() => losses.multiMarginLoss(ones([1, 3]), int([1]), { p: 3 as 2 }), ArgumentError, "p 1 or 2");
