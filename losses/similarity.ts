@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { customFunction } from "../autograd/custom.ts";
 import { DTypeError, formatShapes, ShapeError } from "../tensor/errors.ts";
 import { cat, eye, pairLogSumExp, type Tensor, tidy } from "../tensor/mod.ts";
 
@@ -12,6 +13,18 @@ const shortest = 1e-12;
 /** z / max(|z|, 1e-12) for each row of [..., D]. */
 export function normalizeRows(rows: Tensor): Tensor {
   return tidy(() => rows.div(rows.norm(-1, { keepDim: true }).clamp({ min: shortest })));
+}
+
+/** (dS + dSᵀ) · rows is one product, where the gradient of a product of two different factors is two. */
+const selfProduct = customFunction({
+  name: "similarities",
+  forward: (rows) => rows.matmul(rows.mT),
+  vjp: ({ dys: [dy], inputs: [rows] }) => [dy!.add(dy!.mT).matmul(rows!)],
+});
+
+/** All dot products of the rows of a [M, D] with those of b [N, D] → [M, N]; of one set with itself at two thirds of the cost. */
+export function dotProducts(a: Tensor, b: Tensor): Tensor {
+  return a === b ? selfProduct(a)[0]! : tidy(() => a.matmul(b.mT));
 }
 
 /** Which pairs count as candidates, and the factor 1/τ. */
@@ -39,7 +52,7 @@ export function shouldStream(a: Tensor, b: Tensor): boolean {
 export function candidateLogSumExp(a: Tensor, b: Tensor, { scale, excludeDiagonal = false }: CandidateOptions): Tensor {
   if (shouldStream(a, b)) return pairLogSumExp(a, b, { scale, excludeDiagonal });
   return tidy(() => {
-    const similarities = a.matmul(b.mT).mul(scale);
+    const similarities = dotProducts(a, b).mul(scale);
     return (excludeDiagonal ? similarities.maskedFill(diagonal(a, b), -Infinity) : similarities).logsumexp(1);
   });
 }

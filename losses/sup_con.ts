@@ -11,6 +11,7 @@ import {
   classSums,
   denseLabels,
   diagonal,
+  dotProducts,
   flattenViews,
   normalizeRows,
   rowDots,
@@ -75,7 +76,7 @@ export function supCon(features: Tensor, labels: Tensor | null, options: SupConO
     const flat = flattenViews(features, own, "supCon");
     const rows = normalize ? normalizeRows(flat.rows) : flat.rows;
     const count = contrastMode === "one" ? samples : rows.shape[0]!;
-    const anchors = rows.narrow(0, { start: 0, length: count });
+    const anchors = count === rows.shape[0] ? rows : rows.narrow(0, { start: 0, length: count });
     const anchorLabels = flat.labels!.narrow(0, { start: 0, length: count });
     const pairs: Pairs = { anchors, rows, labels: [anchorLabels, flat.labels!], scale: 1 / temperature };
     const streamed = kind === "out" && shouldStream(anchors, rows);
@@ -102,7 +103,7 @@ interface AnchorLosses {
 /** With the similarities stored, both terms use the same numbers, so that an anchor whose only candidate is its positive has a loss of 0. */
 function byMatrix({ anchors, rows, labels, scale }: Pairs, kind: "out" | "in"): AnchorLosses {
   const self = diagonal(anchors, rows);
-  const similarities = anchors.matmul(rows.mT).mul(scale);
+  const similarities = dotProducts(anchors, rows).mul(scale);
   const all = similarities.maskedFill(self, -Infinity).logsumexp(1);
   const positive = sameLabel(...labels).logicalAnd(self.logicalNot());
   const count = positive.sum(1);
