@@ -165,6 +165,7 @@ export class Threads implements TaskRunner {
     words[base + control.starts] = this.#starts;
     words[base + control.sources] = this.#sources;
     words[base + control.count] = starts.length - 1;
+    words[base + control.pages] = words.buffer.byteLength / 65536;
     words[base + control.returned] = 0;
     words[base + control.failed] = 0;
   }

@@ -26,6 +26,8 @@ export const control = {
   sources: 54,
   /** Pieces there are. */
   count: 55,
+  /** WebAssembly pages of the memory. */
+  pages: 56,
   /** The list of pieces handed back. */
   returnedList: 64,
   /** Addresses of the threads' scratch memory. */
@@ -51,6 +53,9 @@ export const scratchMark = 2 ** 40;
 export const sourceWords = 3;
 
 /**
+ * Another thread's growth of the memory shows in a thread's own view of it some time later, or at once after it grows it by nothing; until then
+ * what lies behind the old end reads as undefined, so every piece begins with a look at how large the memory has to be.
+ *
  * A call is a function's number, the number of arguments, and the arguments; a piece is several calls. A thread first makes all functions of a
  * piece ready: if that fails, it hands the piece back and ends. A moment of spinning before sleep spares the wake-up between calls in a row.
  */
@@ -59,8 +64,14 @@ onmessage = ({ data: { memory, pointer, thread } }) => {
   const base = pointer / 4, arena = base + ${control.arenas} + thread;
   let words, numbers, bytes, epoch = -1, functions = [], modules = new Map();
   const view = () => {
-    const buffer = memory.buffer;
-    if (words !== undefined && words.byteLength === buffer.byteLength) return;
+    if (words !== undefined) {
+      for (let look = 0; memory.buffer.byteLength / 65536 < words[base + ${control.pages}]; look++) {
+        if (look === 1e6) throw new Error("the memory's growth is not seen");
+        memory.grow(0);
+      }
+      if (words.byteLength === memory.buffer.byteLength) return;
+    }
+    const { buffer } = memory;
     words = new Int32Array(buffer); numbers = new Float64Array(buffer); bytes = new Uint8Array(buffer);
   };
   const address = (at) => words[at] >>> 0;
@@ -93,10 +104,11 @@ onmessage = ({ data: { memory, pointer, thread } }) => {
     if (Atomics.add(words, base + ${control.done}, 1) + 1 === words[base + ${control.count}]) Atomics.notify(words, base + ${control.done});
   };
   const run = (piece) => {
-    view();
-    const start = address(base + ${control.starts}) / 4 + piece, calls = address(base + ${control.calls}) / 8;
-    const from = calls + words[start], to = calls + words[start + 1];
+    let from, to;
     try {
+      view();
+      const start = address(base + ${control.starts}) / 4 + piece, calls = address(base + ${control.calls}) / 8;
+      from = calls + words[start], to = calls + words[start + 1];
       prepare(from, to);
     } catch {
       words[base + ${control.returnedList} + Atomics.add(words, base + ${control.returned}, 1)] = piece;

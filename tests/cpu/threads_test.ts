@@ -53,6 +53,24 @@ Deno.test("CpuBackend counts no memory of its threads as the program's", async (
   }
 });
 
+Deno.test("CpuBackend's threads see memory that grew while they started, and none is lost", async () => {
+  const inputs = [random(200, 100), random(100, 300)];
+  const outputs = [{ shape: [200, 300] }];
+  const [expected] = (await run(backends[0]!, matmul, inputs, outputs)).map(bits);
+  for (let start = 0; start < 10; start++) {
+    const backend = new CpuBackend({ threads: 3 });
+    backend.startThreads();
+    // No turn of the event loop until the threads run; operands lie where there was no memory when they were started.
+    for (let growth = 0, later = 0; later < 40 && growth < 1000; growth++) {
+      if (backend.threads === 3) later++;
+      backend.alloc(2_000_000);
+      const [actual] = (await run(backend, matmul, inputs, outputs)).map(bits);
+      assertEquals(actual!.findIndex((word, position) => word !== expected![position]), -1);
+    }
+    assertEquals(backend.threads, 3);
+  }
+});
+
 Deno.test("matmul gives the same bits on any number of threads", async () => {
   for (
     const [rows, depth, columns] of [[131, 300, 97], [64, 784, 512], [67, 1300, 203], [2100, 40, 33], [9, 2500, 2100], [
