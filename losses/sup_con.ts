@@ -77,8 +77,7 @@ export function supCon(features: Tensor, labels: Tensor | null, options: SupConO
     const rows = normalize ? normalizeRows(flat.rows) : flat.rows;
     const count = contrastMode === "one" ? samples : rows.shape[0]!;
     const anchors = count === rows.shape[0] ? rows : rows.narrow(0, { start: 0, length: count });
-    const anchorLabels = flat.labels!.narrow(0, { start: 0, length: count });
-    const pairs: Pairs = { anchors, rows, labels: [anchorLabels, flat.labels!], scale: 1 / temperature };
+    const pairs: Pairs = { anchors, rows, labels: flat.labels!, scale: 1 / temperature };
     const streamed = kind === "out" && shouldStream(anchors, rows);
     const { losses, valid } = streamed ? bySums(pairs, labels === null ? samples : options.numClasses) : byMatrix(pairs, kind);
     const scaled = valid.where(losses, 0).mul(baseTemperature === null ? 1 : temperature / baseTemperature);
@@ -86,11 +85,11 @@ export function supCon(features: Tensor, labels: Tensor | null, options: SupConO
   });
 }
 
-/** Anchors [M, D] (the first of the rows), rows [N, D], the labels of both, and 1/τ. */
+/** Anchors [M, D] (the first of the rows), rows [N, D], the rows' labels, and 1/τ. */
 interface Pairs {
   readonly anchors: Tensor;
   readonly rows: Tensor;
-  readonly labels: readonly [Tensor, Tensor];
+  readonly labels: Tensor;
   readonly scale: number;
 }
 
@@ -100,12 +99,17 @@ interface AnchorLosses {
   readonly valid: Tensor;
 }
 
+/** What belongs to the anchors of what belongs to all rows. */
+function ofAnchors(each: Tensor, anchors: Tensor): Tensor {
+  return each.narrow(0, { start: 0, length: anchors.shape[0]! });
+}
+
 /** With the similarities stored, both terms use the same numbers, so that an anchor whose only candidate is its positive has a loss of 0. */
 function byMatrix({ anchors, rows, labels, scale }: Pairs, kind: "out" | "in"): AnchorLosses {
   const self = diagonal(anchors, rows);
   const similarities = dotProducts(anchors, rows).mul(scale);
   const all = similarities.maskedFill(self, -Infinity).logsumexp(1);
-  const positive = sameLabel(...labels).logicalAnd(self.logicalNot());
+  const positive = sameLabel(ofAnchors(labels, anchors), labels).logicalAnd(self.logicalNot());
   const count = positive.sum(1);
   const divisor = count.maximum(1).to(anchors.dtype);
   const taken = kind === "out"
@@ -115,9 +119,9 @@ function byMatrix({ anchors, rows, labels, scale }: Pairs, kind: "out" | "in"): 
 }
 
 /** Without an N×N matrix: mean_P s_ip = z_i · (sum of i's class - z_i) / (count - 1) / τ. */
-function bySums({ anchors, rows, labels: [, labels], scale }: Pairs, numClasses: number | undefined): AnchorLosses {
+function bySums({ anchors, rows, labels, scale }: Pairs, numClasses: number | undefined): AnchorLosses {
   const classes = numClasses === undefined ? denseLabels(labels) : labels;
-  const own = classes.narrow(0, { start: 0, length: anchors.shape[0]! });
+  const own = ofAnchors(classes, anchors);
   const { sums, counts } = classSums(rows, classes, numClasses ?? rows.shape[0]!);
   const others = counts.indexSelect(0, own).sub(1);
   const total = rowDots(anchors, sums.indexSelect(0, own).sub(anchors)).mul(scale);

@@ -83,8 +83,8 @@ export function full(shape: readonly number[], value: number, options: TensorOpt
 function constant(op: string, shape: readonly number[], { value, ...options }: TensorOptions & { readonly value: number }): Tensor {
   checkSizes(shape, op);
   const dtype = checkType(options.dtype ?? "float32");
-  const [stored] = convert([value], dtype, op);
-  return finish(filled(getDevice(options.device), dtype, [...shape], stored!), options);
+  if (!isHeld(value, dtype)) throw notHeld(op, dtype, String(value));
+  return finish(filled(getDevice(options.device), dtype, [...shape], value), options);
 }
 
 /** The range of {@link arange}. */
