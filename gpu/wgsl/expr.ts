@@ -21,6 +21,7 @@
  */
 import type { DType } from "../../tensor/dtype.ts";
 import type { Expr, ExprNode } from "../../tensor/expr.ts";
+import type { ScalarOp } from "../../tensor/scalar.ts";
 import { DTypeError } from "../../tensor/errors.ts";
 import { type FunctionName, functionSource } from "./functions.ts";
 import type { Dispatch } from "./program.ts";
@@ -37,6 +38,8 @@ export interface ExprSources {
   readonly scalars?: Dispatch["scalars"];
   /** What the names of the values begin with, `v` unless told; two expressions in one block need two prefixes. */
   readonly prefix?: string;
+  /** Whether the outputs are combined with further values at once, as a reduction does, instead of being stored. */
+  readonly combined?: boolean;
 }
 
 /** The statements of an expression, and the names of its outputs, each of its value type. */
@@ -51,8 +54,10 @@ export function emitExpr(expr: Expr, sources: ExprSources): EmittedExpr {
   const lines: string[] = [];
   const operands: Operand[] = [];
   const read = new Map<string, Operand>();
+  const rounded = roundedSteps(expr, sources.combined);
   for (const [position, node] of expr.nodes.entries()) {
-    const value = nodeText(node, operands, sources);
+    const plain = nodeText(node, operands, sources);
+    const value = rounded.has(position) ? `rounded32(${plain})` : plain;
     // Two inputs on one element are one value: an operation must see that to guard x - x, which a compiler takes for 0.
     const same = node.kind === "input" ? read.get(value) : undefined;
     if (same !== undefined) {
@@ -66,6 +71,18 @@ export function emitExpr(expr: Expr, sources: ExprSources): EmittedExpr {
     if (node.kind === "input") read.set(value, operand);
   }
   return { lines, outputs: expr.outputs.map((position) => operands[position]!.text) };
+}
+
+const arithmetic: ReadonlySet<ScalarOp> = new Set(["add", "sub", "mul", "div", "neg"]);
+
+/**
+ * The steps whose result must be rounded before other arithmetic takes it. Shader compilers join a product and a sum into one
+ * operation and cancel `(x + y) - x` into `y`: then a fused kernel would give other numbers than its operations one by one do.
+ */
+function roundedSteps({ nodes, outputs }: Expr, combined = false): Set<number> {
+  const isArithmetic = (node: ExprNode) => node.kind === "op" && arithmetic.has(node.op) && node.dtype === "float32";
+  const taken = nodes.flatMap((node) => node.kind === "op" && isArithmetic(node) ? node.args : []);
+  return new Set([...taken, ...combined ? outputs : []].filter((position) => isArithmetic(nodes[position]!)));
 }
 
 function nodeText(node: ExprNode, operands: readonly Operand[], sources: ExprSources): string {
@@ -97,6 +114,7 @@ export function functionsOf(...exprs: (Expr | undefined)[]): Set<FunctionName> {
   const names = new Set<FunctionName>();
   for (const expr of exprs) {
     if (expr === undefined) continue;
+    if (roundedSteps(expr, true).size > 0) names.add("rounded32");
     const operands: Operand[] = expr.nodes.map((node) => ({
       text: "x",
       dtype: node.dtype,

@@ -36,6 +36,11 @@ const functions = {
     calls: [],
     source: `fn isInf32(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) == 0x7f800000u; }`,
   },
+  /** A result as it would be stored: no compiler joins or cancels arithmetic across the choice, which it cannot decide. */
+  rounded32: {
+    calls: ["isNaN32"],
+    source: `fn rounded32(x: f32) -> f32 { return select(x, ${notANumber}, isNaN32(x)); }`,
+  },
   /** Inf and NaN times 0 are NaN, which a compiler that sees the constant 0 forgets. */
   timesZero32: {
     calls: [],

@@ -275,6 +275,7 @@ export function expressionSource(expr: Expr, inputs: readonly View[], reduced: n
     start: () => rowStarts(slots, inputs, reduced),
     emit: (buffers, scalars) => {
       const { lines, outputs } = emitExpr(expr, {
+        combined: true,
         index: "position",
         scalars,
         input: (slot, dtype) => rowElement(buffers, slot, dtype, inputs[slot]!, reduced),

@@ -171,7 +171,7 @@ function walkLines(plan: RowPlan, stage: RowStage, total: string, first: string,
   const head = [`var ${total}: ${type} = ${neutralText(stage.combine, type)};`];
   if (plan.length === 0) return head;
   if (plan.fours) return [...head, ...walkFours(plan, stage, total, first, step)];
-  const { lines, outputs } = emitAt(plan, stage.expr, "v");
+  const { lines, outputs } = emitAt(plan, stage.expr, "v", { combined: true });
   const value = toCompute(outputType(stage.expr, 0), outputs[0]!);
   return [
     ...head,
@@ -187,7 +187,7 @@ function walkFours(plan: RowPlan, stage: RowStage, total: string, first: string,
   const dtype = outputType(stage.expr, 0);
   const type = computeElement(dtype);
   const reads = readRow(plan, inputSlots(stage.expr));
-  const lanes = [0, 1, 2, 3].map((lane) => emitAt(plan, stage.expr, `v${lane}_`, { reads, lane }));
+  const lanes = [0, 1, 2, 3].map((lane) => emitAt(plan, stage.expr, `v${lane}_`, { four: { reads, lane }, combined: true }));
   const [a, b, c, d] = lanes.map(({ outputs }) => toCompute(dtype, outputs[0]!)) as [string, string, string, string];
   const join = (left: string, right: string) => combineText(stage.combine, type, left, right);
   return [
@@ -216,7 +216,7 @@ function elementFours(plan: RowPlan, first: string, step: number): string[] {
   const emitted = chosen.map(({ expr, i }) => ({
     i,
     dtype: outputType(expr, 0),
-    lanes: [0, 1, 2, 3].map((lane) => emitAt(plan, expr, `o${i}_${lane}_`, { reads, lane })),
+    lanes: [0, 1, 2, 3].map((lane) => emitAt(plan, expr, `o${i}_${lane}_`, { four: { reads, lane } })),
   }));
   return [
     `for (var position = ${first} * 4u; position < ${u32(length)}; position = position + ${u32(4 * step)}) {`,
@@ -266,10 +266,11 @@ function emitAt(
   { kernel, inputs, buffers, scalars, result }: RowPlan,
   expr: Expr,
   prefix: string,
-  four?: { readonly reads: FourReads; readonly lane: number },
+  { four, combined = false }: { readonly four?: { readonly reads: FourReads; readonly lane: number }; readonly combined?: boolean } = {},
 ) {
   return emitExpr(expr, {
     prefix,
+    combined,
     scalars,
     result,
     index: four === undefined ? "position" : `(position + ${u32(four.lane)})`,
@@ -340,6 +341,7 @@ function withResults(
     start: (buffers) => [...source.start(buffers), ...resultLines(buffers, used, results)],
     emit: (buffers, scalars) => {
       const { lines, outputs } = emitExpr(expr, {
+        combined: true,
         index: "position",
         scalars,
         result: (slot) => `stageResult${slot}`,

@@ -74,10 +74,10 @@ export function batches(shape: readonly number[], classes: number): Training["ba
   ];
 }
 
-/** Plain replays give the same numbers; fused ones may round differently, by `tolerance` (default 1e-6), relative above 1. */
-export function assertSame({ eager, plain, fused }: ThreeWays, { tolerance = 1e-6 }: { readonly tolerance?: number } = {}): void {
+/** Plain replays give the same numbers; fused ones may round differently, by 1e-6, relative above 1. */
+export function assertSame({ eager, plain, fused }: ThreeWays): void {
   assert(eager.every(Number.isFinite));
   assertEquals(plain, eager);
   assertEquals(fused.length, eager.length);
-  fused.forEach((value, i) => assertLessOrEqual(Math.abs(value - eager[i]!), tolerance * Math.max(1, Math.abs(eager[i]!))));
+  fused.forEach((value, i) => assertLessOrEqual(Math.abs(value - eager[i]!), 1e-6 * Math.max(1, Math.abs(eager[i]!))));
 }
