@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { ArgumentError } from "./errors.ts";
+import { type DType, dtypes } from "./dtype.ts";
+import { ArgumentError, DTypeError } from "./errors.ts";
 
 /**
  * Options as they are given.
@@ -36,4 +37,15 @@ export function kindOf(value: unknown): string {
     return Array.isArray(value) ? "an array" : `an object of ${value.constructor?.name ?? "no class"}`;
   }
   return String(value);
+}
+
+/**
+ * An element type as it is given.
+ *
+ * @param hint What to do instead, for the error.
+ * @throws DTypeError when there is no such type.
+ */
+export function checkType(dtype: DType, op: string, hint = ""): DType {
+  if (!dtypes.includes(dtype)) throw new DTypeError(`Cannot ${op}: one of ${dtypes.join(", ")} is needed, got ${dtype}${hint}`, { op });
+  return dtype;
 }

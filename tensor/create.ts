@@ -4,8 +4,8 @@
  * @module
  */
 import { type DeviceName, getDevice } from "./device.ts";
-import { byteSize, type DType, dtypes, isFloat, isHeld, notHeld, type TypedArray, typedArray } from "./dtype.ts";
-import { checkList, checkOptions } from "./arguments.ts";
+import { byteSize, type DType, isFloat, isHeld, notHeld, type TypedArray, typedArray } from "./dtype.ts";
+import { checkList, checkOptions, checkType } from "./arguments.ts";
 import { ArgumentError, DTypeError, ShapeError } from "./errors.ts";
 import { checkSizes, normalizeDim, sizeOf } from "./shape.ts";
 import * as shaping from "./ops/shape.ts";
@@ -49,7 +49,7 @@ export type TensorData = NestedData | TypedArray | Uint8Array | Int8Array | Uint
  */
 export function tensor(data: TensorData, options: TensorOptions & { readonly shape?: readonly number[] } = {}): Tensor {
   const { values, shape, inferred } = ArrayBuffer.isView(data) ? fromTypedArray(data) : fromNested(data);
-  const dtype = checkType(options.dtype ?? inferred);
+  const dtype = checkType(options.dtype ?? inferred, "make a tensor");
   const to = options.shape ?? shape;
   checkSizes(to, "tensor");
   if (sizeOf(to) !== values.length) {
@@ -82,7 +82,7 @@ export function full(shape: readonly number[], value: number, options: TensorOpt
 
 function constant(op: string, shape: readonly number[], { value, ...options }: TensorOptions & { readonly value: number }): Tensor {
   checkSizes(shape, op);
-  const dtype = checkType(options.dtype ?? "float32");
+  const dtype = checkType(options.dtype ?? "float32", "make a tensor");
   if (!isHeld(value, dtype)) throw notHeld(op, dtype, String(value));
   return finish(filled(getDevice(options.device), dtype, [...shape], value), options);
 }
@@ -160,7 +160,7 @@ export function eye(n: number, options: TensorOptions & { readonly m?: number } 
   // Compared where it will live: n · m values made here would cost more than what an identity is used for.
   const { device } = options;
   const at = (count: number) => arange(count, device === undefined ? {} : { device });
-  return finish(tidy(() => at(n).unsqueeze(1).eq(at(m)).to(checkType(options.dtype ?? "float32"))), options);
+  return finish(tidy(() => at(n).unsqueeze(1).eq(at(m)).to(checkType(options.dtype ?? "float32", "make a tensor"))), options);
 }
 
 /**
@@ -197,13 +197,6 @@ function firstOf(tensors: readonly Tensor[], op: string): Tensor {
   const [first] = checkList(tensors, op, "cat([a, b])");
   if (first === undefined) throw new ArgumentError(`Cannot ${op}: at least one tensor is needed, got none`);
   return first;
-}
-
-function checkType(dtype: DType): DType {
-  if (!dtypes.includes(dtype)) {
-    throw new DTypeError(`Cannot make a tensor: one of ${dtypes.join(", ")} is needed, got ${dtype}`, { op: "tensor" });
-  }
-  return dtype;
 }
 
 function finish(made: Tensor, { requiresGrad = false }: TensorOptions): Tensor {

@@ -113,7 +113,7 @@ export function getDevice(name: DeviceName = defaultName): Device {
   if (device !== undefined) return device;
   if (name === "cpu") return registerDevice("cpu", createCpuBackend());
   throw new DeviceError(
-    `Cannot use device ${JSON.stringify(name)}: one of ${["cpu", ...devices.keys()].join(", ")} is needed` +
+    `Cannot use device ${JSON.stringify(name)}: one of ${[...new Set(["cpu", ...devices.keys()])].join(", ")} is needed` +
       (name === "webgpu" ? ', call await init({ device: "webgpu" }) first' : ""),
   );
 }

@@ -23,7 +23,7 @@ import {
   type TypedArray,
   typedArray,
 } from "./dtype.ts";
-import { checkList, checkOptions, kindOf } from "./arguments.ts";
+import { checkList, checkOptions, checkType, kindOf } from "./arguments.ts";
 import { ArgumentError, DeviceError, DisposedError, DTypeError, formatShapes, GradientError, IndexError, ShapeError } from "./errors.ts";
 import { describe, formatValues } from "./format.ts";
 import type { View } from "./kernel.ts";
@@ -1431,9 +1431,12 @@ export class Tensor implements Scoped, Disposable {
   /**
    * The values in another type; the tensor itself when it already has it. Floats become whole numbers by truncation and clamping, NaN
    * becomes 0; whole numbers beyond the range wrap; anything but 0, NaN too, is true.
+   *
+   * @throws DTypeError for a type that there is not, or that the device does not have.
    */
   to(dtype: DType): Tensor {
     if (dtype === this.dtype) return this;
+    checkType(dtype, "convert", "; toDevice(name) moves a tensor");
     return apply(shaping.castTo, [this], { dtype })[0]!;
   }
 

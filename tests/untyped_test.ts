@@ -80,3 +80,10 @@ Deno.test("layers and optimizers refuse PyTorch's positional arguments instead o
   assertThrows(() => new untyped.SGD(new untyped.Linear(2, 2), { lr: 0.1 }), ArgumentError, "new SGD(model.parameters(), { lr: 0.1 })");
   assertThrows(() => new untyped.Adam(new untyped.Linear(2, 2).parameters(), 0.1), ArgumentError, "a finite lr");
 });
+
+Deno.test("an element type that there is not is refused, and a device's name in its place is pointed at toDevice", () => {
+  assertThrows(() => ones([2]).to("cpu"), tandem.DTypeError, "toDevice");
+  assertThrows(() => ones([2]).to("toString"), tandem.DTypeError, "float64 is needed");
+  for (const make of [zeros, ones]) assertThrows(() => make([2], { dtype: "float" }), tandem.DTypeError, "float64 is needed");
+  assertThrows(() => zeros([2], { device: "cuda" }), tandem.DeviceError, 'Cannot use device "cuda": one of cpu');
+});
