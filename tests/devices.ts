@@ -3,6 +3,7 @@
  *
  * @module
  */
+import "./vulkan.ts";
 import { probeAdapter } from "../gpu/mod.ts";
 import { CpuBackend } from "../cpu/mod.ts";
 import { type DType, init, registerDevice, setDefaultDevice } from "../tensor/mod.ts";

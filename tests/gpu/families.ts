@@ -3,6 +3,7 @@
  *
  * @module
  */
+import "../vulkan.ts";
 import { createGpuBackend, type GpuBackend, type Limits, probeAdapter } from "../../gpu/mod.ts";
 import { byteSize, type DType, type TypedArray, typedArray } from "../../tensor/dtype.ts";
 import { planKernel } from "../../gpu/plans.ts";
