@@ -4,12 +4,14 @@
  * @module
  */
 import { isGradEnabled, noGrad } from "../autograd/tape.ts";
-import { withRecorder } from "./capture.ts";
+import { refuseInCapture, withRecorder } from "./capture.ts";
 import { Arena } from "./compile/arena.ts";
+import { Ends } from "./compile/ends.ts";
 import { describeEntries, Program, type ProgramOptions } from "./compile/program.ts";
 import { type Observation, Recording, stillHolds } from "./compile/record.ts";
+import { kindOf } from "./arguments.ts";
 import { ArgumentError, CaptureError, DisposedError } from "./errors.ts";
-import { keep, Scope, tidy } from "./scope.ts";
+import { keep, Scope } from "./scope.ts";
 import { Tensor } from "./tensor.ts";
 
 /** What a compiled step may return. */
@@ -47,9 +49,11 @@ interface Captured<Result> {
   /** What the step found on the host (gradients to add to, modules in training): with other values it may do something else. */
   readonly found: readonly Observation[];
   readonly program: Program;
-  /** What the step was captured with; later arguments are copied in. */
-  readonly statics: readonly Tensor[];
-  /** The step's result, overwritten by each replay. */
+  /** Where calls' arguments are read and their results written. */
+  readonly ends: Ends;
+  /** What the step was captured with, in place of arguments. */
+  readonly parameters: readonly Tensor[];
+  /** The step's result, as it was captured. */
   readonly result: Result;
   /** Leaves whose gradients the step leaves behind, with handles that keep those alive. */
   readonly gradients: readonly { readonly leaf: Tensor; readonly gradient: Tensor }[];
@@ -64,10 +68,13 @@ interface Captured<Result> {
  * What the step does besides tensor operations happens while it is taken down only: it must not read values, and must not depend on anything
  * on the host that changes, except what the library itself counts (optimizers, schedules, generators).
  *
+ * Arguments are read where they lie: they are copied only where they are strided views, where the step writes into them or keeps them, and
+ * where one tensor comes twice. Results are new tensors at each call, on memory of their own.
+ *
  * @param step A function of tensors; it may call `backward()` and `optimizer.step()`.
- * @returns The same function, compiled; its results are new tensors at each call.
- * @throws ArgumentError unless `signatures` is a whole number from 1; CaptureError when the step reads a value or draws host-made random
- * numbers; DisposedError when a tensor it captured was freed.
+ * @returns The same function, compiled.
+ * @throws ArgumentError unless `signatures` is a whole number from 1, and for arguments that are no tensors; CaptureError when the step reads
+ * a value, draws host-made random numbers or calls another compiled step; DisposedError when a tensor it captured, or an argument, was freed.
  *
  * @example
  * ```ts
@@ -98,6 +105,8 @@ export function compile<Args extends readonly Tensor[], Result extends StepResul
   let first = true;
   let latest: Program | undefined;
   const call = (...args: Args): Result => {
+    refuseInCapture("compile", "call the inner function as it is");
+    args.forEach(checkArgument);
     const signature = signatureOf(args);
     const known = captured.findLastIndex((entry) => entry.signature === signature && entry.found.every(stillHolds));
     if (known >= 0) {
@@ -105,11 +114,10 @@ export function compile<Args extends readonly Tensor[], Result extends StepResul
       captured.push(entry!);
       return replay(entry!, args);
     }
-    const fresh = { signature, ...capture(step, args, { fused: fuse, arena }) };
+    const { out, ...fresh } = capture(step, args, { fused: fuse, arena });
     latest = fresh.program;
-    const out = copyResult(fresh.result);
     if (first) release(fresh);
-    else captured.push(fresh);
+    else captured.push({ signature, ...fresh });
     first = false;
     if (captured.length > signatures) release(captured.shift()!);
     return out;
@@ -128,6 +136,14 @@ export function compile<Args extends readonly Tensor[], Result extends StepResul
   });
 }
 
+/** Refuses what is no tensor, or no longer one. */
+function checkArgument(arg: Tensor, position: number): void {
+  if (!(arg instanceof Tensor)) {
+    throw new ArgumentError(`Cannot call a compiled step: tensors are needed, got ${kindOf(arg)} as argument ${position + 1}`);
+  }
+  arg.storageOf("call a compiled step with");
+}
+
 /** What a program is made for. */
 function signatureOf(args: readonly Tensor[]): string {
   const parts = args.map(({ dtype, shape, device, requiresGrad }) => `${dtype} ${shape} ${device}${requiresGrad ? " grad" : ""}`);
@@ -135,14 +151,14 @@ function signatureOf(args: readonly Tensor[]): string {
 }
 
 function eager<Args extends readonly Tensor[], Result extends StepResult>(step: (...args: Args) => Result, args: Args): Result {
-  return scoped(() => step(...args), (result) => mapResult(result, (tensor) => tensor.detach()));
+  return scoped(() => mapResult(step(...args), (tensor) => tensor.detach()));
 }
 
-/** Runs a body in a scope of its own, from which only `finish`'s tensors leave. */
-function scoped<Result extends StepResult>(body: () => Result, finish: (result: Result) => Result): Result {
+/** Runs a body in a scope of its own, from which only its result leaves. */
+function scoped<Result extends StepResult>(body: () => Result): Result {
   const inner = new Scope();
   try {
-    const out = finish(body());
+    const out = body();
     tensorsOf(out).forEach((tensor) => inner.keep(tensor));
     return out;
   } finally {
@@ -154,24 +170,25 @@ function scoped<Result extends StepResult>(body: () => Result, finish: (result: 
 function capture<Args extends readonly Tensor[], Result extends StepResult>(
   step: (...args: Args) => Result,
   args: Args,
-  options: ProgramOptions,
-): Omit<Captured<Result>, "signature"> {
-  const statics = noGrad(() => args.map((arg) => keep(arg.clone().requiresGrad_(arg.requiresGrad && arg.isLeaf))));
+  options: Omit<ProgramOptions, "movable">,
+): Omit<Captured<Result>, "signature"> & { readonly out: Result } {
   const recording = new Recording();
-  const held = [...statics];
+  const parameters = recording.parametersFor(args);
+  const held = [...parameters];
   let taken = false;
   let program: Program | undefined;
   try {
-    const result = takeDown(step, statics as unknown as Args, recording);
+    const result = takeDown(step, args, { parameters, recording });
     taken = true;
     held.push(...tensorsOf(result).map(keep));
     const gradients = [...recording.leaves].flatMap((leaf) => leaf.grad === null ? [] : [{ leaf, gradient: keep(leaf.grad.detach()) }]);
     held.push(...gradients.map(({ gradient }) => gradient));
-    const device = recording.device ?? statics[0]?.storageOf("compile").device;
+    const device = recording.device ?? parameters[0]?.storageOf("compile").device;
     if (device === undefined) throw new CaptureError("Cannot compile: a step that does something with tensors is needed");
-    program = new Program(recording, device, options);
-    program.replay();
-    return { program, statics, result, gradients, found: recording.observations() };
+    const ends = new Ends(recording, parameters, tensorsOf(result));
+    program = new Program(recording, device, { ...options, movable: ends.movable });
+    const out = run({ program, ends, result }, args);
+    return { program, ends, parameters, result, gradients, found: recording.observations(), out };
   } catch (error) {
     program?.dispose();
     for (const tensor of held) tensor.dispose();
@@ -184,54 +201,63 @@ function capture<Args extends readonly Tensor[], Result extends StepResult>(
 function takeDown<Args extends readonly Tensor[], Result extends StepResult>(
   step: (...args: Args) => Result,
   args: Args,
-  recording: Recording,
+  { parameters, recording }: { readonly parameters: readonly Tensor[]; readonly recording: Recording },
 ): Result {
   try {
-    return withRecorder(recording, () => eager(step, args));
+    return withRecorder(recording, () => eager(step, parameters as unknown as Args));
   } catch (error) {
-    runTaken(recording); // if one of these kernels fails, it would have done so first
+    runTaken(recording, parameters, args); // if one of these kernels fails, it would have done so first
     throw error;
   }
 }
 
 /** Runs what was taken down before a step threw. */
-function runTaken(recording: Recording): void {
+function runTaken(recording: Recording, parameters: readonly Tensor[], args: readonly Tensor[]): void {
   if (recording.device === undefined) return;
   const arena = new Arena();
-  const program = new Program(recording, recording.device, { fused: false, arena });
+  const ends = new Ends(recording, parameters, []);
+  const program = new Program(recording, recording.device, { fused: false, arena, movable: ends.movable });
   try {
-    program.replay();
+    run({ program, ends, result: undefined }, args);
   } finally {
     program.dispose();
     arena.dispose();
   }
 }
 
+/** Runs a captured step on arguments; gives its results in new tensors. Calls `failed` when a part of the step may have run. */
+function run<Result extends StepResult>(
+  { program, ends, result }: Pick<Captured<Result>, "program" | "ends" | "result">,
+  args: readonly Tensor[],
+  failed: () => void = () => {},
+): Result {
+  const call = (): Result => {
+    const { places, resultOf } = ends.begin(args, program);
+    try {
+      program.replay(places);
+    } catch (error) {
+      failed();
+      throw error;
+    }
+    return mapResult(result, resultOf);
+  };
+  return noGrad(() => scoped(call));
+}
+
 function replay<Result extends StepResult>(captured: Captured<Result>, args: readonly Tensor[]): Result {
   if (tensorsOf(captured.result).some(({ isDisposed }) => isDisposed)) {
     throw new DisposedError("Cannot replay a compiled step: it was disposed");
   }
-  noGrad(() => captured.statics.forEach((target, position) => target.copy_(args[position]!)));
-  try {
-    captured.program.replay();
-  } catch (error) {
-    for (const { leaf } of captured.gradients) leaf.adoptGrad(null);
-    throw error;
-  }
+  const out = run(captured, args, () => captured.gradients.forEach(({ leaf }) => leaf.adoptGrad(null)));
   for (const { leaf, gradient } of captured.gradients) {
     if (leaf.grad?.storageOf("grad") !== gradient.storageOf("grad")) leaf.adoptGrad(keep(gradient.detach()));
   }
-  return copyResult(captured.result);
+  return out;
 }
 
-function release<Result extends StepResult>({ program, statics, result, gradients }: Captured<Result>): void {
+function release<Result extends StepResult>({ program, parameters, result, gradients }: Omit<Captured<Result>, "signature">): void {
   program.dispose();
-  for (const tensor of [...statics, ...tensorsOf(result), ...gradients.map(({ gradient }) => gradient)]) tensor.dispose();
-}
-
-/** New tensors with the result's values, since the next replay overwrites it. */
-function copyResult<Result extends StepResult>(result: Result): Result {
-  return noGrad(() => mapResult(result, (tensor) => tidy(() => tensor.clone())));
+  for (const tensor of [...parameters, ...tensorsOf(result), ...gradients.map(({ gradient }) => gradient)]) tensor.dispose();
 }
 
 function tensorsOf(result: StepResult): Tensor[] {

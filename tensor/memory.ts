@@ -21,6 +21,11 @@ interface Held {
   users: number;
 }
 
+/** Bytes of memory that were taken. */
+function bytesOf({ storage, isReal }: Held): number {
+  return isReal ? storage.bytes : 0;
+}
+
 function free({ device, storage, isReal }: Held): void {
   if (isReal) device.backend.free(storage);
 }
@@ -28,7 +33,7 @@ function free({ device, storage, isReal }: Held): void {
 // The backstop for tensors that nobody freed. It watches storages made outside every scope only: a scope frees its own.
 const backstop = new FinalizationRegistry<Held>((held) => {
   liveTensors -= held.users;
-  unscopedBytes -= held.storage.bytes;
+  unscopedBytes -= bytesOf(held);
   free(held);
 });
 
@@ -64,6 +69,7 @@ export class CountedStorage {
     if (!held.isReal && currentRecorder() === undefined) {
       held.storage = held.device.backend.alloc(held.storage.bytes);
       held.isReal = true;
+      if (this.#watched) unscopedBytes += bytesOf(held);
     }
     return held.storage;
   }
@@ -85,7 +91,7 @@ export class CountedStorage {
     if (--this.#held.users > 0) return;
     if (this.#watched) {
       backstop.unregister(this);
-      unscopedBytes -= this.#held.storage.bytes;
+      unscopedBytes -= bytesOf(this.#held);
     }
     free(this.#held);
   }
@@ -94,7 +100,7 @@ export class CountedStorage {
   watch(): void {
     if (this.#watched) return;
     this.#watched = true;
-    unscopedBytes += this.#held.storage.bytes;
+    unscopedBytes += bytesOf(this.#held);
     backstop.register(this, this.#held, this);
     if (unscopedBytes > collectAt) collect();
   }

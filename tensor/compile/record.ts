@@ -3,10 +3,11 @@
  *
  * @module
  */
-import type { Recorder, Scalars, StorageHandle } from "../capture.ts";
+import { type Recorder, type Scalars, type StorageHandle, withRecorder } from "../capture.ts";
 import type { Device } from "../device.ts";
 import type { Kernel, Storage, View } from "../kernel.ts";
-import { Tensor } from "../tensor.ts";
+import { keep } from "../scope.ts";
+import { allocate, Tensor } from "../tensor.ts";
 
 /** A view of a numbered buffer. */
 export interface Operand {
@@ -69,6 +70,35 @@ export class Recording implements Recorder {
   device: Device | undefined;
   readonly #numbers: Map<Storage, number> = new Map();
   readonly #observed: Map<object, Map<string, unknown>> = new Map();
+
+  /**
+   * What stands for the arguments while the step is taken down: tensors of their shapes and types that share no memory, and that take none
+   * unless somebody keeps them.
+   */
+  parametersFor(args: readonly Tensor[]): Tensor[] {
+    const metas = args.map((arg) => {
+      const { dtype, shape } = arg;
+      return { device: arg.storageOf("compile").device, dtype, shape, requiresGrad: arg.requiresGrad && arg.isLeaf };
+    });
+    const parameters = withRecorder(
+      this,
+      () =>
+        metas.map(({ device, dtype, shape, requiresGrad }) => keep(allocate(device, dtype, shape, "compile").requiresGrad_(requiresGrad))),
+    );
+    this.device = undefined; // which the step itself decides
+    return parameters;
+  }
+
+  /** The number of a buffer that an argument or the step has made; undefined for one from outside. */
+  bufferOf(handle: StorageHandle): number | undefined {
+    const buffer = this.buffers.findIndex((note) => note.handle === handle);
+    return buffer >= 0 && this.buffers[buffer]!.inside ? buffer : undefined;
+  }
+
+  /** Whether host values go into a buffer. */
+  isWritten(buffer: number): boolean {
+    return this.entries.some((entry) => entry.kind === "write" && entry.buffer === buffer);
+  }
 
   /** A storage is to be taken. */
   allocated(device: Device, storage: Storage, handle: StorageHandle): void {
