@@ -91,7 +91,8 @@ function normalizeWith(
     const affine = weight !== null || bias !== null
       ? [(weight ?? runningMean.onesLike()).reshape(along), (bias ?? runningMean.zerosLike()).reshape(along)]
       : [];
-    return apply(normalizeBy, [x, ...statistics, ...affine].map((part) => part.to(x.dtype)), { epsilon: eps })[0]!;
+    const computed = computeType(x.dtype);
+    return apply(normalizeBy, [x, ...statistics, ...affine].map((part) => part.to(computed)), { epsilon: eps })[0]!.to(x.dtype);
   });
 }
 

@@ -319,9 +319,9 @@ export interface NormalizeOptions {
 export interface Normalized {
   /** The result, in x's shape. */
   readonly y: Tensor;
-  /** Each row's mean. */
+  /** Each row's mean; float32 where x is float16. */
   readonly mean: Tensor;
-  /** Each row's biased variance. */
+  /** Each row's biased variance; float32 where x is float16. */
   readonly variance: Tensor;
 }
 
@@ -329,7 +329,7 @@ export interface Normalized {
  * (x - mean) / √(variance + ε) · weight + bias over `dims`, with the biased variance: layer, batch and group norm. Gradients flow through
  * `y` only.
  *
- * @throws ArgumentError when only one of weight and bias is given.
+ * @throws ArgumentError when only one of weight and bias is given; DTypeError when they are neither of x's type nor, beside a float16 x, float32.
  */
 export function normalize(x: Tensor, { dims, epsilon = 1e-5, weight, bias }: NormalizeOptions): Normalized {
   if ((weight === undefined) !== (bias === undefined)) {

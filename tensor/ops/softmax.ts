@@ -118,7 +118,8 @@ export interface NormalizeAttributes extends RowAttributes {
   readonly epsilon: number;
 }
 
-const normalizeKernels = memoize((dtype: DType, reduced: number, affine: boolean): RowKernel => {
+/** Statistics and what is computed of them have the type that sums of x's type are taken in: float32 for float16. */
+const normalizeKernels = memoize((dtype: DType, weightType: DType | undefined, reduced: number): RowKernel => {
   const computed = computeType(dtype);
   const x = input(0, dtype);
   const mean = apply("div", result(0, computed), scalar(0, computed));
@@ -126,24 +127,24 @@ const normalizeKernels = memoize((dtype: DType, reduced: number, affine: boolean
   const variance = apply("div", result(1, computed), scalar(0, computed));
   const scale = apply("rsqrt", apply("add", variance, scalar(1, computed)));
   const normal = apply("mul", centred, scale);
-  const y = affine ? apply("add", apply("mul", normal, input(1, dtype)), input(2, dtype)) : normal;
+  const y = weightType === undefined ? normal : apply("add", apply("mul", normal, input(1, weightType)), input(2, weightType));
   return rowKernel(
     reduced,
     [{ combine: "sum", expr: expression([x]) }, { combine: "sum", expr: expression([apply("mul", centred, centred)]) }],
     [
       { per: "element", expr: expression([cast(y, dtype)]) },
-      { per: "row", expr: expression([cast(mean, dtype)]) },
-      { per: "row", expr: expression([cast(variance, dtype)]) },
+      { per: "row", expr: expression([mean]) },
+      { per: "row", expr: expression([variance]) },
     ],
   );
 });
 
 /** dx of x̂ = (x - mean) / sqrt(variance + ε), given g = dL/dx̂ on (g, x, mean, variance): r (g - mean(g) - x̂ mean(g x̂)). */
-const normalizeBackwardKernels = memoize((dtype: DType, reduced: number): RowKernel => {
+const normalizeBackwardKernels = memoize((gradientType: DType, dtype: DType, reduced: number): RowKernel => {
   const computed = computeType(dtype);
-  const g = input(0, dtype);
-  const scale = apply("rsqrt", apply("add", input(3, dtype), scalar(1, computed)));
-  const normal = apply("mul", apply("sub", input(1, dtype), input(2, dtype)), scale);
+  const g = input(0, gradientType);
+  const scale = apply("rsqrt", apply("add", input(3, computed), scalar(1, computed)));
+  const normal = apply("mul", apply("sub", input(1, dtype), input(2, computed)), scale);
   const count = scalar(0, computed);
   const meanGradient = apply("div", result(0, computed), count);
   const meanProduct = apply("div", result(1, computed), count);
@@ -160,9 +161,9 @@ const normalizeBackward: KernelOp<NormalizeAttributes> = {
   name: "normalizeBackward",
   // The engine differentiates `normalize` through its composed definition instead of this kernel.
   vjp: null,
-  infer: ([g]) => [g!],
+  infer: ([, x]) => [x!],
   launch: (inputs, outputs, { dims, epsilon }) =>
-    rowLaunch(normalizeBackwardKernels(inputs[0]!.dtype, dims.length), inputs, outputs, dims, [
+    rowLaunch(normalizeBackwardKernels(inputs[0]!.dtype, inputs[1]!.dtype, dims.length), inputs, outputs, dims, [
       rowLength(inputs[0]!, dims),
       epsilon,
     ]),
@@ -172,11 +173,11 @@ const normalizeBackward: KernelOp<NormalizeAttributes> = {
  * All gradients in one kernel where the factor w is one number per row, as in batch norm, on (dy, x, mean, variance, w): db = Σ dy,
  * dw = Σ dy x̂ and dx = r w (dy - db / n - x̂ dw / n).
  */
-const rowsBackwardKernels = memoize((dtype: DType, reduced: number): RowKernel => {
+const rowsBackwardKernels = memoize((dtype: DType, weightType: DType, reduced: number): RowKernel => {
   const computed = computeType(dtype);
   const dy = input(0, dtype);
-  const scale = apply("rsqrt", apply("add", input(3, dtype), scalar(1, computed)));
-  const normal = apply("mul", apply("sub", input(1, dtype), input(2, dtype)), scale);
+  const scale = apply("rsqrt", apply("add", input(3, computed), scalar(1, computed)));
+  const normal = apply("mul", apply("sub", input(1, dtype), input(2, computed)), scale);
   const count = scalar(0, computed);
   const [db, dw] = [result(0, computed), result(1, computed)];
   const centred = apply("sub", apply("sub", dy, apply("div", db, count)), apply("mul", normal, apply("div", dw, count)));
@@ -184,9 +185,9 @@ const rowsBackwardKernels = memoize((dtype: DType, reduced: number): RowKernel =
     reduced,
     [{ combine: "sum", expr: expression([dy]) }, { combine: "sum", expr: expression([apply("mul", dy, normal)]) }],
     [
-      { per: "element", expr: expression([cast(apply("mul", apply("mul", scale, input(4, dtype)), centred), dtype)]) },
-      { per: "row", expr: expression([cast(dw, dtype)]) },
-      { per: "row", expr: expression([cast(db, dtype)]) },
+      { per: "element", expr: expression([cast(apply("mul", apply("mul", scale, input(4, weightType)), centred), dtype)]) },
+      { per: "row", expr: expression([cast(dw, weightType)]) },
+      { per: "row", expr: expression([cast(db, weightType)]) },
     ],
   );
 });
@@ -196,15 +197,28 @@ const normalizeRowsBackward: KernelOp<NormalizeAttributes> = {
   name: "normalizeRowsBackward",
   // As above.
   vjp: null,
-  infer: ([dy, , mean]) => [dy!, mean!, mean!],
+  infer: ([dy, , mean, , w]) => [dy!, { dtype: w!.dtype, shape: mean!.shape }, { dtype: w!.dtype, shape: mean!.shape }],
   launch: (inputs, outputs, { dims, epsilon }) =>
-    rowLaunch(rowsBackwardKernels(inputs[0]!.dtype, dims.length), inputs, outputs, dims, [rowLength(inputs[0]!, dims), epsilon]),
+    rowLaunch(rowsBackwardKernels(inputs[0]!.dtype, inputs[4]!.dtype, dims.length), inputs, outputs, dims, [
+      rowLength(inputs[0]!, dims),
+      epsilon,
+    ]),
 };
 
 /** Whether a factor that is broadcast to x is one number per row, and differs from row to row. */
 function isPerRow(w: Meta, x: Meta, dims: readonly number[]): boolean {
-  return w.dtype === x.dtype && w.shape.length === x.shape.length &&
-    w.shape.every((size, dim) => size === (dims.includes(dim) ? 1 : x.shape[dim]));
+  return w.shape.length === x.shape.length && w.shape.every((size, dim) => size === (dims.includes(dim) ? 1 : x.shape[dim]));
+}
+
+/** Weight and bias may be as wide as what is computed: float32 beside a float16 x. */
+function refuseTypes(x: Meta, w: Meta | undefined, b: Meta | undefined): void {
+  if (w === undefined || b === undefined) return;
+  const fits = w.dtype === b.dtype && (w.dtype === x.dtype || w.dtype === computeType(x.dtype));
+  if (fits) return;
+  const needed = [...new Set([x.dtype, computeType(x.dtype)])].join(" or ");
+  throw new DTypeError(`Cannot normalize ${x.dtype}: a weight and a bias of ${needed} are needed, got ${w.dtype} and ${b.dtype}`, {
+    op: "normalize",
+  });
 }
 
 function rowLength({ shape }: Meta, dims: readonly number[]): number {
@@ -213,17 +227,19 @@ function rowLength({ shape }: Meta, dims: readonly number[]): number {
 
 /**
  * y = (x - mean) / sqrt(variance + ε) · w + b over `dims`, with the biased variance: layer, batch and group norm are this one operation.
- * Inputs: x, and w and b together or not at all, broadcast to x. Outputs: y, mean and variance per row (in x's shape with `dims` kept).
+ * Inputs: x, and w and b together or not at all, broadcast to x and of its type, or float32 beside float16. Outputs: y, and mean and variance per
+ * row (in x's shape with `dims` kept; float32 for float16).
  */
 export const normalize: KernelOp<NormalizeAttributes> = {
   kind: "kernel",
   name: "normalize",
   saves: { inputs: "all", outputs: [1, 2] },
   compose: ([x, w, b], { dims, epsilon }) => {
-    const mean = x!.mean(dims, { keepDim: true });
-    const variance = x!.var(dims, { keepDim: true, correction: 0 });
-    const normal = x!.sub(mean).mul(variance.add(epsilon).rsqrt());
-    return [w === undefined ? normal : normal.mul(w).add(b!), mean, variance];
+    const wide = x!.to(computeType(x!.dtype));
+    const mean = wide.mean(dims, { keepDim: true });
+    const variance = wide.var(dims, { keepDim: true, correction: 0 });
+    const normal = wide.sub(mean).mul(variance.add(epsilon).rsqrt());
+    return [(w === undefined ? normal : normal.mul(w).add(b!)).to(x!.dtype), mean, variance];
   },
   vjp: ({ dy, x, y, inputs, needs, attributes, apply: run }) => {
     const w: Tensor | undefined = inputs.length > 1 ? x(1) : undefined;
@@ -233,17 +249,18 @@ export const normalize: KernelOp<NormalizeAttributes> = {
     const g = w === undefined ? dy : dy.mul(w);
     const dx = needs(0) ? run(normalizeBackward, [g, x(0), y(1), y(2)], attributes)[0]! : null;
     if (w === undefined) return [dx];
-    const dw = needs(1) ? dy.mul(x(0).sub(y(1)).mul(y(2).add(attributes.epsilon).rsqrt())) : null;
-    return [dx, dw, dy];
+    const dw = needs(1) ? dy.mul(x(0).sub(y(1)).mul(y(2).add(attributes.epsilon).rsqrt())).to(w.dtype) : null;
+    return [dx, dw, needs(2) ? dy.to(w.dtype) : null];
   },
-  infer: ([x], { dims }) => {
+  infer: ([x, w, b], { dims }) => {
     refuseWhole(x!, "normalize");
-    const kept = { dtype: x!.dtype, shape: x!.shape.map((size, dim) => dims.includes(dim) ? 1 : size) };
+    refuseTypes(x!, w, b);
+    const kept = { dtype: computeType(x!.dtype), shape: x!.shape.map((size, dim) => dims.includes(dim) ? 1 : size) };
     return [x!, kept, kept];
   },
   launch: (inputs, outputs, { dims, epsilon }) =>
     rowLaunch(
-      normalizeKernels(inputs[0]!.dtype, dims.length, inputs.length > 1),
+      normalizeKernels(inputs[0]!.dtype, inputs[1]?.dtype, dims.length),
       inputs,
       outputs,
       dims,
