@@ -4,9 +4,10 @@
  * @module
  */
 import type { WasmFunction } from "./encoder.ts";
-import { emitGemm, emitLongBlocks, tileColumns, tileRows } from "./gemm_kernels.ts";
+import { type BlockTiles, emitBlocks, emitCopies, emitLoosePacker, emitPackers, tileColumns, tileRows } from "./gemm_kernels.ts";
 import { functionsOn, type ScratchHeap, scratchPointer } from "./scratch.ts";
 import { forEachPiece, forEachRange, pieceLength, piecesFor } from "./tasks.ts";
+import { emitVectorProducts } from "./vector_kernels.ts";
 
 /** Where a matrix lies: byte address and byte strides along its own dim (M of A, N of B) and along k. */
 export interface Operand {
@@ -51,17 +52,30 @@ const blockColumns = 128 * tileColumns;
 /** Depth between two additions to y in matrix-vector products, so that rounding errors of long sums stay small. */
 const vectorDepth = 1024;
 
-/** The functions of {@link emitGemm} on a heap's memory. */
-export function gemmFunctions(heap: ScratchHeap): Record<string, WasmFunction> {
-  return functionsOn(heap, "gemm", emitGemm);
+/** `copy` and `clear` (see {@link emitCopies}) on a heap's memory. */
+export function copyFunctions(heap: ScratchHeap): Record<string, WasmFunction> {
+  return functionsOn(heap, "copy", emitCopies);
 }
 
-/** Nanoseconds from which a product is worth code of its own, and keeps all threads busy. */
+/** Nanoseconds from which a product is worth longer code, and keeps all threads busy. */
 export const longProduct = 1_000_000;
 
-/** The function for blocks of a product; all give the same bits. */
-function blockFunction(heap: ScratchHeap, product: Pick<Product, "rows" | "columns" | "depth">): WasmFunction {
-  return duration(product) < longProduct ? gemmFunctions(heap)["block"]! : functionsOn(heap, "gemm long", emitLongBlocks)["block"]!;
+const blockKeys: string[] = [];
+
+/**
+ * The function for blocks of a product, all of whose blocks but the last ones hold whole panels. It knows the tiles that they need; every
+ * function that knows a tile gives the same bits.
+ */
+export function blockFunction(heap: ScratchHeap, product: Pick<Product, "rows" | "columns" | "depth">): WasmFunction {
+  const { rows, columns } = product;
+  const [lastRows, lastColumns] = [rows % tileRows, columns % tileColumns];
+  const rest = lastColumns === 0 ? 0 : lastColumns <= 4 ? 4 : 8;
+  const [full, tall, long] = [columns >= tileColumns, rows >= tileRows, duration(product) >= longProduct];
+  const key = (lastRows * 16 + rest) * 8 + (full ? 4 : 0) + (tall ? 2 : 0) + (long ? 1 : 0);
+  return functionsOn(heap, blockKeys[key] ??= `gemm block ${key}`, (module) => {
+    const heights = [...tall ? [tileRows] : [], ...lastRows > 0 ? [lastRows] : []];
+    emitBlocks(module, { heights, full, rest } satisfies BlockTiles, long ? 16 : 4);
+  })["block"]!;
 }
 
 /** Multiplies two matrices. Any depth is allowed; depth 0 gives zeros. C must not overlap A or B. */
@@ -97,7 +111,7 @@ export function blockDepth(depth: number): number {
 export const packedSlack = 16;
 
 function clearRows(heap: ScratchHeap, { pointer, stride, rows, columns }: Product): void {
-  const { clear } = gemmFunctions(heap);
+  const { clear } = copyFunctions(heap);
   for (let row = 0; row < rows; row++) clear!(pointer + row * stride, columns * 4);
 }
 
@@ -225,18 +239,18 @@ export function packPanels(
   count: number,
   depth: number,
 ): void {
-  const functions = gemmFunctions(heap);
   const width = what === "rows" ? tileRows : tileColumns;
   const panels = Math.floor(count / width);
   const rest = count - panels * width;
   if (panels > 0) {
-    const pack = what === "rows" ? functions["packRows"]! : functions["packColumns"]!;
+    const pack = functionsOn(heap, "pack", emitPackers)[what === "rows" ? "packRows" : "packColumns"]!;
     pack(operand.pointer, target, panels, depth, operand.along, operand.across);
   }
   if (rest > 0) {
     const narrow = what === "rows" ? rest : rest <= 4 ? 4 : tileColumns;
     const source = operand.pointer + panels * width * operand.across;
-    functions["packLoose"]!(source, target + panels * width * depth * 4, depth, rest, narrow, operand.along, operand.across);
+    const pack = functionsOn(heap, "pack loose", emitLoosePacker)["packLoose"]!;
+    pack(source, target + panels * width * depth * 4, depth, rest, narrow, operand.along, operand.across);
   }
 }
 
@@ -251,7 +265,7 @@ function multiplyVector(heap: ScratchHeap, product: Product): boolean {
   const time = count * depth * nanosecondsPerVectorProduct;
   // 32 columns share a tile, and what is left of them at the end is rounded otherwise: pieces end where tiles do.
   forEachRange(heap, time, count, piecesFor(heap, time, count / 32), 32, (on, from, to) => {
-    const functions = gemmFunctions(on);
+    const functions = functionsOn(on, "vector products", emitVectorProducts);
     for (let k = 0; k < depth; k += vectorDepth) {
       const span = Math.min(vectorDepth, depth - k);
       const first = matrix.pointer + from * matrix.across + k * matrix.along;

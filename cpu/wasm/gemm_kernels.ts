@@ -7,7 +7,6 @@
  * @module
  */
 import { emitCountdown, emitMultiplyAdd } from "./loops.ts";
-import { emitVectorProducts } from "./vector_kernels.ts";
 import type { FunctionBuilder, Label, Local, ModuleBuilder } from "./encoder.ts";
 
 /** Rows of a full tile. With 8 columns: 10 accumulators, 2 vectors of B and 2 of A take 14 of the 16 registers of x86-64. */
@@ -16,48 +15,62 @@ export const tileRows = 5;
 /** Columns of a full tile. */
 export const tileColumns = 8;
 
-/** Adds every function of the matrix product to a module. */
-export function emitGemm(module: ModuleBuilder): void {
-  emitBlocks(module, 4);
-  emitPacker(module, "packRows", tileRows);
-  emitPacker(module, "packColumns", tileColumns);
-  emitLoosePacker(module);
-  emitVectorProducts(module);
-  emitCopy(module);
-  const clear = module.function("clear", { params: ["i32", "i32"] });
-  clear.get(clear.parameters[0]!).i32(0).get(clear.parameters[1]!).fill();
+/** Which tiles the blocks of a product need: writing all of them would be most of what a first product takes. */
+export interface BlockTiles {
+  /** The rows of A's panels: of full ones, of the narrow last one. */
+  readonly heights: readonly number[];
+  /** Whether B has full panels. */
+  readonly full: boolean;
+  /** The columns of the tiles at B's last panel, where it is not full: 8 or 4, 0 where there is none. */
+  readonly rest: 0 | 4 | 8;
 }
 
 /**
- * `block` once more, with 16 steps of k in one turn of a full tile's loop: for long products, since writing it takes 2 ms.
+ * Adds `block`, for blocks that need some tiles. `fullSteps` are the steps of k in one turn of a full tile's loop: 4, or for long products 16.
  *
  * On a processor of 59 GFLOP/s (a loop of nothing but fused multiply-adds) a tile in the first-level cache reaches 53.4 with 4 steps, 54.0
  * with 8 and 55.3 with 16. Tiles of 6 × 8, 3 × 12 and 2 × 16 reach no more; 3 × 16 and 4 × 12 spill registers (27). What is missing are
  * spread lanes, which share a port with multiply-adds; loading elements spread would not (58 in 6 × 8), but for the check of each load's
  * bounds (49).
  */
-export function emitLongBlocks(module: ModuleBuilder): void {
-  emitBlocks(module, 16);
+export function emitBlocks(module: ModuleBuilder, needed: BlockTiles, fullSteps: number): void {
+  const widths = [...new Set([...needed.full ? [tileColumns] : [], ...needed.rest === 0 ? [] : [needed.rest]])];
+  const tiles = emitTiles(module, "tile", (...tile) => emitPackedTile(...tile, fullSteps), needed.heights, widths);
+  emitBlock(module, "block", tiles, needed);
 }
 
-function emitBlocks(module: ModuleBuilder, fullSteps: number): void {
-  const tiles = emitTiles(module, "tile", (...tile) => emitPackedTile(...tile, fullSteps));
-  emitBlock(module, "block", tiles, emitSpill(module));
+/** Adds `packRows` and `packColumns`. */
+export function emitPackers(module: ModuleBuilder): void {
+  emitPacker(module, "packRows", tileRows);
+  emitPacker(module, "packColumns", tileColumns);
+}
+
+/** Adds `copy` and `clear` (pointer, bytes). */
+export function emitCopies(module: ModuleBuilder): void {
+  emitCopy(module);
+  const clear = module.function("clear", { params: ["i32", "i32"] });
+  clear.get(clear.parameters[0]!).i32(0).get(clear.parameters[1]!).fill();
 }
 
 /** The register tiles of 1 row and more and 4 or 8 columns, by `rows · 16 + columns`. */
 export type Tiles = ReadonlyMap<number, FunctionBuilder>;
+
+/** The whole numbers from 1 on. */
+export function upTo(most: number): number[] {
+  return Array.from({ length: most }, (_, at) => at + 1);
+}
 
 /** Emits a tile function for every size. */
 export function emitTiles(
   module: ModuleBuilder,
   name: string,
   emit: (module: ModuleBuilder, name: string, rows: number, columns: number) => FunctionBuilder,
-  mostRows = tileRows,
+  heights: readonly number[] = upTo(tileRows),
+  widths: readonly number[] = [4, 8],
 ): Tiles {
   const tiles = new Map<number, FunctionBuilder>();
-  for (let rows = 1; rows <= mostRows; rows++) {
-    for (const columns of [4, 8]) tiles.set(rows * 16 + columns, emit(module, `${name}${rows}x${columns}`, rows, columns));
+  for (const rows of heights) {
+    for (const columns of widths) tiles.set(rows * 16 + columns, emit(module, `${name}${rows}x${columns}`, rows, columns));
   }
   return tiles;
 }
@@ -183,7 +196,8 @@ export function emitSpill(module: ModuleBuilder): FunctionBuilder {
  * (a panels, b panels, rows, columns, k, c, row stride of c, accumulate, scratch tile): the product of two packed blocks.
  * The last panel of A is as narrow as its rows, the last of B 4 wide when 4 columns or fewer are left.
  */
-function emitBlock(module: ModuleBuilder, name: string, tiles: Tiles, spill: FunctionBuilder): void {
+function emitBlock(module: ModuleBuilder, name: string, tiles: Tiles, { heights, full, rest }: BlockTiles): void {
+  const spill = rest === 0 ? undefined : emitSpill(module);
   const fn = module.function(name, { params: ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"] });
   const [a, b, rows, columns, k, c, stride, accumulate, scratch] = fn.parameters as Local[] as Locals;
   const panel = fn.local("i32");
@@ -191,23 +205,25 @@ function emitBlock(module: ModuleBuilder, name: string, tiles: Tiles, spill: Fun
   const call = (tileRow: number, width: number): void => {
     fn.get(panel).get(b).get(k).get(target).get(stride).get(accumulate).call(tiles.get(tileRow * 16 + width)!);
   };
+  const strip = emitStrips(fn, { a, c, rows, k, stride, panel, target }, heights);
+  if (full) {
+    fn.block((done) => {
+      fn.loop((next) => {
+        fn.get(columns).i32(tileColumns).op("i32.lt_s").branchIf(done);
+        strip(tileColumns, call);
+        fn.get(k).i32(tileColumns * 4).op("i32.mul").get(b).op("i32.add").set(b);
+        fn.increment(c, tileColumns * 4).increment(columns, -tileColumns).branch(next);
+      });
+    });
+  }
+  if (spill === undefined) return;
   const callLoose = (tileRow: number, width: number): void => {
     fn.get(panel).get(b).get(k).get(scratch).i32(tileColumns * 4).i32(0).call(tiles.get(tileRow * 16 + width)!);
     fn.get(scratch).get(target).get(stride).i32(tileRow).get(columns).get(accumulate).call(spill);
   };
-  const strip = emitStrips(fn, { a, c, rows, k, stride, panel, target });
-  fn.block((done) => {
-    fn.loop((next) => {
-      fn.get(columns).i32(tileColumns).op("i32.lt_s").branchIf(done);
-      strip(tileColumns, call);
-      fn.get(k).i32(tileColumns * 4).op("i32.mul").get(b).op("i32.add").set(b);
-      fn.increment(c, tileColumns * 4).increment(columns, -tileColumns).branch(next);
-    });
-  });
   fn.get(columns).if(() => {
-    fn.get(columns).i32(4).op("i32.gt_s").if(() => strip(8, callLoose), () => {
-      fn.get(columns).i32(4).op("i32.eq").if(() => strip(4, call), () => strip(4, callLoose));
-    });
+    if (rest === 8) strip(8, callLoose);
+    else fn.get(columns).i32(4).op("i32.eq").if(() => strip(4, call), () => strip(4, callLoose));
   });
 }
 
@@ -225,31 +241,34 @@ interface StripLocals {
   readonly target: Local;
 }
 
-/** Gives an emitter of the loop over A's panels, full ones and the narrow last, at one strip of columns. */
+/** Gives an emitter of the loop over A's panels, full ones and the narrow last, of the given heights, at one strip of columns. */
 export function emitStrips(
   fn: FunctionBuilder,
   { a, c, rows, k, stride, panel, target }: StripLocals,
+  heights: readonly number[] = upTo(tileRows),
 ): (width: number, tile: (tileRow: number, width: number) => void) => void {
   const rowsLeft = fn.local("i32");
   return (width, tile) => {
     fn.get(a).set(panel).get(c).set(target).get(rows).set(rowsLeft);
-    fn.block((done) => {
-      fn.loop((next) => {
-        fn.get(rowsLeft).i32(tileRows).op("i32.lt_s").branchIf(done);
-        tile(tileRows, width);
-        fn.get(k).i32(tileRows * 4).op("i32.mul").get(panel).op("i32.add").set(panel);
-        fn.get(stride).i32(tileRows).op("i32.mul").get(target).op("i32.add").set(target);
-        fn.increment(rowsLeft, -tileRows).branch(next);
+    if (heights.includes(tileRows)) {
+      fn.block((done) => {
+        fn.loop((next) => {
+          fn.get(rowsLeft).i32(tileRows).op("i32.lt_s").branchIf(done);
+          tile(tileRows, width);
+          fn.get(k).i32(tileRows * 4).op("i32.mul").get(panel).op("i32.add").set(panel);
+          fn.get(stride).i32(tileRows).op("i32.mul").get(target).op("i32.add").set(target);
+          fn.increment(rowsLeft, -tileRows).branch(next);
+        });
       });
-    });
-    emitChoice(fn, rowsLeft, tileRows - 1, (tileRow) => tile(tileRow, width));
+    }
+    emitChoice(fn, rowsLeft, heights.filter((height) => height < tileRows), (tileRow) => tile(tileRow, width));
   };
 }
 
-/** Emits a chain that runs `body(value)` for the value in 1 … most that the local holds, nothing for 0. */
-export function emitChoice(fn: FunctionBuilder, local: Local, most: number, body: (value: number) => void): void {
+/** Emits a chain that runs `body(value)` for the value that the local holds, nothing where that is none of the given ones. */
+export function emitChoice(fn: FunctionBuilder, local: Local, values: readonly number[], body: (value: number) => void): void {
   fn.block((done: Label) => {
-    for (let value = 1; value <= most; value++) {
+    for (const value of values) {
       fn.get(local).i32(value).op("i32.eq").if(() => {
         body(value);
         fn.branch(done);
@@ -337,7 +356,7 @@ function emitTranspose(fn: FunctionBuilder, lines: readonly Local[], target: Loc
 }
 
 /** `packLoose` (source, target, k, valid, width, stride along k, stride along the width): one narrow panel, zeros beyond `valid`. */
-function emitLoosePacker(module: ModuleBuilder): void {
+export function emitLoosePacker(module: ModuleBuilder): void {
   const fn = module.function("packLoose", { params: ["i32", "i32", "i32", "i32", "i32", "i32", "i32"] });
   const [source, target, k, valid, width, along, across] = fn.parameters as [Local, Local, Local, Local, Local, Local, Local];
   const from = fn.local("i32");

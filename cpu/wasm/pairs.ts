@@ -7,7 +7,7 @@ import type { PairsKernel, View } from "../../tensor/kernel.ts";
 import type { Accelerator } from "../accelerator.ts";
 import { address } from "./block.ts";
 import type { WasmFunction } from "./encoder.ts";
-import { blockDepth, duration, gemmFunctions, multiply, type Operand, packedSlack, packTogether } from "./gemm.ts";
+import { blockDepth, blockFunction, copyFunctions, duration, multiply, type Operand, packedSlack, packTogether } from "./gemm.ts";
 import { tileColumns, tileRows } from "./gemm_kernels.ts";
 import { type Candidates, emitPairs } from "./pairs_kernels.ts";
 import { functionsOn, type ScratchHeap, scratchPointer } from "./scratch.ts";
@@ -103,7 +103,7 @@ function functionsOf(heap: ScratchHeap, { candidates }: Problem): Record<string,
 function copyList(heap: ScratchHeap, view: View, purpose: string): number {
   const size = view.shape[0]!;
   const target = scratchPointer(heap, purpose, size * 4 + slack);
-  gemmFunctions(heap)["copy"]!(address(view), target, 1, 1, size, 0, 0, view.strides[0]! * 4, 0, 0, 4);
+  copyFunctions(heap)["copy"]!(address(view), target, 1, 1, size, 0, 0, view.strides[0]! * 4, 0, 0, 4);
   return target;
 }
 
@@ -156,14 +156,14 @@ function similarities(heap: ScratchHeap, problem: Problem, row: number, column: 
   const stride = mostColumns * 4;
   const pointer = scratchPointer(heap, "pairs tile", mostRows * stride);
   const tile = scratchPointer(heap, "gemm tile", tileRows * tileColumns * 4);
-  const { block, clear } = gemmFunctions(heap);
+  const block = blockFunction(heap, problem);
   const room = wholePanels(problem.columns);
   const deep = blockDepth(depth);
-  if (depth === 0) clear!(pointer, rows * stride);
+  if (depth === 0) copyFunctions(heap)["clear"]!(pointer, rows * stride);
   for (let k = 0; k < depth; k += deep) {
     const span = Math.min(deep, depth - k);
     const [a, b] = [packedA + (k * problem.rows + row * span) * 4, packedB + (k * room + column * span) * 4];
-    block!(a, b, rows, columns, span, pointer, stride, k > 0 ? 1 : 0, tile);
+    block(a, b, rows, columns, span, pointer, stride, k > 0 ? 1 : 0, tile);
   }
   const head = [pointer, rows, columns, stride, factor, row - column, rowLabels + row * 4, columnLabels + column * 4];
   return { row, column, rows, columns, pointer, head };
@@ -199,7 +199,7 @@ function gradient(heap: ScratchHeap, problem: Problem, time: number, direction: 
   const { a, b, depth, logSumExp: lse, g } = problem;
   const stride = depth * 4;
   const byRows = direction === "rows";
-  gemmFunctions(heap)["clear"]!(output, (byRows ? problem.rows : problem.columns) * stride);
+  copyFunctions(heap)["clear"]!(output, (byRows ? problem.rows : problem.columns) * stride);
   forEachTile(heap, problem, time, direction, (on, tile) => {
     functionsOf(on, problem)["weights"]!(...tile.head, lse + tile.row * 4, g + tile.row * 4);
     const weights: Operand = { pointer: tile.pointer, across: mostColumns * 4, along: 4 };

@@ -8,7 +8,7 @@ import { isContiguous, sizeOf } from "../../tensor/shape.ts";
 import type { Accelerator } from "../accelerator.ts";
 import { address } from "./block.ts";
 import type { ModuleBuilder, WasmFunction } from "./encoder.ts";
-import { gemmFunctions } from "./gemm.ts";
+import { copyFunctions } from "./gemm.ts";
 import { planesOf } from "./conv/padded_image.ts";
 import { emitAverageBackward, emitAverageForward, emitMaxBackward, emitMaxForward, type PoolGeometry } from "./pool_kernels.ts";
 import { functionsOn, type ScratchHeap, scratchPointer } from "./scratch.ts";
@@ -49,7 +49,7 @@ export function createPoolAccelerator(heap: ScratchHeap): Accelerator<"pool"> {
         if (kernel.mode === "average") functions["averageForward"]!(from + image, to + pooled, positions, count);
         else functions["maxForward"]!(from + image, to + pooled, positions + pooled, count);
       } else {
-        gemmFunctions(on)["clear"]!(to + image, count * imageBytes);
+        copyFunctions(on)["clear"]!(to + image, count * imageBytes);
         if (kernel.mode === "average") functions["averageBackward"]!(to + image, from + pooled, positions, count);
         else functions["maxBackward"]!(from + pooled, positions + pooled, to + image, count);
       }
@@ -76,7 +76,7 @@ function contiguous(heap: ScratchHeap, view: View, purpose: string): number {
   const target = scratchPointer(heap, purpose, images * channels * plane);
   for (let image = 0; image < images; image++) {
     const to = target + image * channels * plane;
-    gemmFunctions(heap)["copy"]!(address(view) + image * batch, to, channels, height, width, channel, row, column, plane, width * 4, 4);
+    copyFunctions(heap)["copy"]!(address(view) + image * batch, to, channels, height, width, channel, row, column, plane, width * 4, 4);
   }
   return target;
 }

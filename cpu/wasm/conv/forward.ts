@@ -5,7 +5,7 @@
  */
 import type { View } from "../../../tensor/kernel.ts";
 import { address } from "../block.ts";
-import { gemmFunctions, packedSlack } from "../gemm.ts";
+import { copyFunctions, packedSlack } from "../gemm.ts";
 import { type ScratchHeap, scratchPointer } from "../scratch.ts";
 import { correlate, packWeights } from "./correlation.ts";
 import { clear, convDuration, forEachUnit, type Geometry, imagesAtOnce, paddedInput, type Pair, tapTable } from "./geometry.ts";
@@ -63,7 +63,7 @@ function contiguousWeights(heap: ScratchHeap, w: View, depth: number): number {
   const { batch, channel, row, column, size } = planesOf(w);
   const dense = column === 4 && (size[0] === 1 || row === size[1] * 4) && (w.shape[1] === 1 || channel === size[0] * size[1] * 4);
   if (dense && batch === depth * 4) return address(w);
-  const { copy } = gemmFunctions(heap);
+  const { copy } = copyFunctions(heap);
   const target = scratchPointer(heap, "conv weights", w.shape[0]! * depth * 4);
   for (let filter = 0; filter < w.shape[0]!; filter++) {
     const from = address(w) + filter * batch;

@@ -5,7 +5,7 @@
  */
 import type { ConvKernel, View } from "../../../tensor/kernel.ts";
 import { address } from "../block.ts";
-import { duration, gemmFunctions } from "../gemm.ts";
+import { copyFunctions, duration } from "../gemm.ts";
 import { type ScratchHeap, scratchPointer } from "../scratch.ts";
 import { forEachRange, piecesFor } from "../tasks.ts";
 import { PaddedImages, planesOf } from "./padded_image.ts";
@@ -63,7 +63,7 @@ export function convDuration({ batch, groups, channels, filters, output, size }:
 
 /** Fills an output with zeros. */
 export function clear(heap: ScratchHeap, view: View): void {
-  gemmFunctions(heap)["clear"]!(address(view), view.shape.reduce((size, n) => size * n, 4));
+  copyFunctions(heap)["clear"]!(address(view), view.shape.reduce((size, n) => size * n, 4));
 }
 
 /** The padded input that the forward pass and the weight gradient read, with room for so many images. */

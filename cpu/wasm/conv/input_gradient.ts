@@ -5,7 +5,7 @@
  */
 import type { View } from "../../../tensor/kernel.ts";
 import { address } from "../block.ts";
-import { gemmFunctions, packedSlack } from "../gemm.ts";
+import { copyFunctions, packedSlack } from "../gemm.ts";
 import { type ScratchHeap, scratchPointer } from "../scratch.ts";
 import { correlate, type Correlation, packWeights } from "./correlation.ts";
 import { clear, convDuration, forEachUnit, type Geometry, imagesAtOnce, type Pair, type Unit, writeTable } from "./geometry.ts";
@@ -135,7 +135,7 @@ function packTransposedWeights(
   order: readonly [number, number][],
   passes: readonly Pass[],
 ): number {
-  const { copy } = gemmFunctions(heap);
+  const { copy } = copyFunctions(heap);
   const strides = planesOf(w);
   const depth = order.length * filters;
   const transposed = scratchPointer(heap, "conv weights", depth * channels * 4);
@@ -174,7 +174,7 @@ function correlatePhase(
   const plane = height * width * 4;
   const scratch = scratchPointer(heap, "conv phase", pass.images * channels * plane);
   correlate(heap, { ...pass, pointer: scratch, outputStep: channels * plane, stride: plane, step: width * 4 });
-  const { copy } = gemmFunctions(heap);
+  const { copy } = copyFunctions(heap);
   for (let item = 0; item < pass.images; item++) {
     const from = scratch + item * channels * plane;
     copy!(from, pointer + item * outputStep, channels, height, width, plane, width * 4, 4, area, stride[0] * pitch, stride[1] * 4);

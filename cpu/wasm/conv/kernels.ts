@@ -7,7 +7,7 @@
  * @module
  */
 import type { FunctionBuilder, Local, ModuleBuilder } from "../encoder.ts";
-import { emitChoice, emitSpill, emitStrips, emitTiles, RegisterTile, tileColumns, type Tiles } from "../gemm_kernels.ts";
+import { emitChoice, emitSpill, emitStrips, emitTiles, RegisterTile, tileColumns, type Tiles, upTo } from "../gemm_kernels.ts";
 import { emitCountdown } from "../loops.ts";
 
 /** Rows of a full tile of the weight gradient: each keeps a vector of A besides its accumulators. */
@@ -16,7 +16,7 @@ export const tapRows = 4;
 /** Adds the convolutions' functions to a module. */
 export function emitConvolution(module: ModuleBuilder): void {
   emitCorrelation(module, emitTiles(module, "shifted", emitShiftedTile), emitSpill(module));
-  emitBlockSums(module, emitTapSums(module, emitTiles(module, "taps", emitTapTile, tapRows)));
+  emitBlockSums(module, emitTapSums(module, emitTiles(module, "taps", emitTapTile, upTo(tapRows))));
 }
 
 /**
@@ -200,7 +200,7 @@ function emitTapSums(module: ModuleBuilder, tiles: Tiles): FunctionBuilder {
       fn.get(stride).i32(tapRows).op("i32.mul").get(c).op("i32.add").set(c).branch(next);
     });
   });
-  emitChoice(fn, taps, tapRows - 1, allChannels);
+  emitChoice(fn, taps, upTo(tapRows - 1), allChannels);
   return fn;
 }
 

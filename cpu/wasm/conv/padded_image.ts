@@ -5,7 +5,7 @@
  */
 import type { View } from "../../../tensor/kernel.ts";
 import { address } from "../block.ts";
-import { gemmFunctions } from "../gemm.ts";
+import { copyFunctions } from "../gemm.ts";
 import { type ScratchHeap, scratchPointer } from "../scratch.ts";
 
 /** Where a batch of images, [batch, channels, height, width] or without the height, lies: address and strides in bytes. */
@@ -101,7 +101,7 @@ export class PaddedImages {
 
   /** Fills so many images at an address with zeros. */
   clear(heap: ScratchHeap, pointer: number, count: number): void {
-    gemmFunctions(heap)["clear"]!(pointer, count * this.image);
+    copyFunctions(heap)["clear"]!(pointer, count * this.image);
   }
 
   /** Copies images, or what a window shows of them, to an address; what lies around them stays as it is. */
@@ -120,7 +120,7 @@ export class PaddedImages {
   }
 
   #fillOne(heap: ScratchHeap, pointer: number, source: Planes, rows: Window["rows"], columns: Window["columns"]): void {
-    const { copy } = gemmFunctions(heap);
+    const { copy } = copyFunctions(heap);
     const { channels, input, padding: [top, left], extent, phases } = this.#shape;
     const [firstRow, lastRow] = [Math.max(top, rows[0]), Math.min(top + input[0], extent[0], rows[1])];
     const [start, end] = [Math.max(left, columns[0]), Math.min(left + input[1], extent[1], columns[1])];

@@ -5,7 +5,7 @@
  */
 import type { View } from "../../../tensor/kernel.ts";
 import { address } from "../block.ts";
-import { gemmFunctions, nanosecondsPerFloat, packPanels } from "../gemm.ts";
+import { copyFunctions, nanosecondsPerFloat, packPanels } from "../gemm.ts";
 import { tileColumns } from "../gemm_kernels.ts";
 import { type ScratchHeap, scratchPointer } from "../scratch.ts";
 import { forEachRange, piecesFor } from "../tasks.ts";
@@ -167,7 +167,7 @@ class TapSums {
     const taps = this.#taps;
     const time = groups * filters * taps * nanosecondsPerFloat * 2;
     forEachRange(this.#heap, time, groups * filters, piecesFor(this.#heap, time, groups * filters), 1, (on, from, to) => {
-      const { copy } = gemmFunctions(on);
+      const { copy } = copyFunctions(on);
       for (let filter = from; filter < to;) {
         const group = Math.floor(filter / filters);
         const count = Math.min(to, (group + 1) * filters) - filter;
