@@ -29,6 +29,7 @@
  *
  * @module
  */
+import "./modules.ts";
 export {
   adaptiveAvgPool1d,
   adaptiveAvgPool2d,

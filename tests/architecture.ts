@@ -12,6 +12,8 @@ export interface Import {
   /** The file that a relative specifier names; undefined for every other kind. */
   readonly target: string | undefined;
   readonly typeOnly: boolean;
+  /** Whether it is made when a call asks for it. */
+  readonly dynamic: boolean;
 }
 
 /** The library's rooms, and what each may import beside itself: rooms, or single files. */
@@ -121,6 +123,17 @@ export function webGpuCalls(file: string, source: string): string[] {
   );
 }
 
+/** The files that are loaded with a file: what it imports at run time, and what that imports, and so on; itself not. */
+export function loadedWith(start: string, imports: readonly Import[]): string[] {
+  const loaded = new Set([start]);
+  for (const from of loaded) {
+    for (const { file, target, typeOnly, dynamic } of imports) {
+      if (file === from && target !== undefined && !typeOnly && !dynamic) loaded.add(target);
+    }
+  }
+  return [...loaded].filter((file) => file !== start);
+}
+
 /** The first folder of a path; "" for files in the root. */
 export function roomOf(path: string): string {
   return path.includes("/") ? path.slice(0, path.indexOf("/")) : "";
@@ -128,7 +141,7 @@ export function roomOf(path: string): string {
 
 /** Whether the file is part of what is published. */
 export function isLibrary(path: string): boolean {
-  return path === "mod.ts" || roomOf(path) in reach;
+  return path === "mod.ts" || path === "modules.ts" || roomOf(path) in reach;
 }
 
 /** Every import and re-export in a source text, static and dynamic. */
@@ -142,14 +155,14 @@ export function importsOf(file: string, source: string): Import[] {
       entry(file, specifier!, type !== undefined || namesOnlyTypes(names!))
     ),
     ...[...code.matchAll(bare)].map(([, specifier]) => entry(file, specifier!, false)),
-    ...[...code.matchAll(dynamic)].map(([, type, specifier]) => entry(file, specifier!, type !== undefined)),
+    ...[...code.matchAll(dynamic)].map(([, type, specifier]) => ({ ...entry(file, specifier!, type !== undefined), dynamic: true })),
   ];
 }
 
 function entry(file: string, specifier: string, typeOnly: boolean): Import {
   const relative = specifier.startsWith("./") || specifier.startsWith("../");
   const target = relative ? new URL(specifier, `file:///${file}`).pathname.slice(1) : undefined;
-  return { file, specifier, target, typeOnly };
+  return { file, specifier, target, typeOnly, dynamic: false };
 }
 
 function namesOnlyTypes(names: string): boolean {

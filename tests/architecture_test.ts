@@ -4,6 +4,7 @@ import {
   type Import,
   importsOf,
   isLibrary,
+  loadedWith,
   reach,
   readSources,
   tapeNeedsTensor,
@@ -55,6 +56,15 @@ Deno.test("only the guard calls WebGPU", { ignore }, async () => {
   assertEquals([...await sources()].flatMap(([file, source]) => webGpuCalls(file, source)), []);
 });
 
+Deno.test("modules.ts names every module that is loaded with mod.ts, and no other", { ignore }, async () => {
+  const all = await imports();
+  const named = all.filter(({ file }) => file === "modules.ts").map(({ target }) => target!);
+  const rest = all.filter(({ file }) => file !== "modules.ts");
+  const rooms = rest.filter(({ file }) => file === "mod.ts").map(({ target }) => target!).filter((target) => target !== "modules.ts");
+  assertEquals(named.toSorted(), loadedWith("mod.ts", rest).filter((file) => file !== "modules.ts").toSorted());
+  assertEquals(named.slice(0, rooms.length), rooms, "what is evaluated first has to be the same with the list as without it");
+});
+
 Deno.test("importsOf() finds static, type, bare, re-exporting and dynamic imports, and none in comments", () => {
   const source = `
 /**
@@ -74,17 +84,27 @@ export {
 // import { no } from "./comment.ts";
 const j = await import("../j/mod.ts");
 `;
-  const found = importsOf("nn/x.ts", source).map(({ specifier, target, typeOnly }) => [specifier, target, typeOnly]);
+  const found = importsOf("nn/x.ts", source).map(({ specifier, target, typeOnly, dynamic }) => [specifier, target, typeOnly, dynamic]);
   assertEquals(found, [
-    ["./a.ts", "nn/a.ts", false],
-    ["../c.ts", "c.ts", true],
-    ["./d.ts", "nn/d.ts", true],
-    ["npm:f", undefined, false],
-    ["./h.ts", "nn/h.ts", false],
-    ["./i.ts", "nn/i.ts", false],
-    ["./g.ts", "nn/g.ts", false],
-    ["../j/mod.ts", "j/mod.ts", false],
+    ["./a.ts", "nn/a.ts", false, false],
+    ["../c.ts", "c.ts", true, false],
+    ["./d.ts", "nn/d.ts", true, false],
+    ["npm:f", undefined, false, false],
+    ["./h.ts", "nn/h.ts", false, false],
+    ["./i.ts", "nn/i.ts", false, false],
+    ["./g.ts", "nn/g.ts", false, false],
+    ["../j/mod.ts", "j/mod.ts", false, true],
   ]);
+});
+
+Deno.test("loadedWith() follows imports at run time, and neither types nor what is imported when it is needed", () => {
+  const sources: Readonly<Record<string, string>> = {
+    "mod.ts": 'export { a } from "./a/mod.ts";\n',
+    "a/mod.ts": 'import { b } from "./b.ts";\nimport type { c } from "./c.ts";\nconst d = await import("./d.ts");\n',
+    "a/b.ts": 'import { a } from "./mod.ts";\nimport "./e.ts";\n',
+  };
+  const imports = Object.entries(sources).flatMap(([file, source]) => importsOf(file, source));
+  assertEquals(loadedWith("mod.ts", imports), ["a/mod.ts", "a/b.ts", "a/e.ts"]);
 });
 
 Deno.test("wrongDirections() reports each import that breaks a rule and no other", () => {
