@@ -339,6 +339,7 @@ export {
   type Encoder,
   EncoderWithHead,
   Flatten,
+  functionalCall,
   GELU,
   GLU,
   gridSample,

@@ -54,7 +54,7 @@ export {
 } from "./group_norm.ts";
 export * as init from "./init.ts";
 export { Linear, type LinearOptions } from "./linear.ts";
-export { buffer, type Layer, type LoadOptions, type LoadResult, Module, parameter, type StateDict } from "./module.ts";
+export { buffer, functionalCall, type Layer, type LoadOptions, type LoadResult, Module, parameter, type StateDict } from "./module.ts";
 export { type Encoder, EncoderWithHead, ProjectionHead, type ProjectionHeadOptions } from "./models/encoder.ts";
 export { MLP, type MLPOptions } from "./models/mlp.ts";
 export { BasicBlock, type BasicBlockOptions, ResNet18, type ResNet18Options } from "./models/resnet.ts";

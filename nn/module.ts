@@ -5,7 +5,8 @@
  */
 import { noGrad } from "../autograd/tape.ts";
 import { currentRecorder } from "../tensor/capture.ts";
-import { ArgumentError, DeviceError, DisposedError, formatShapes, ShapeError } from "../tensor/errors.ts";
+import { type DType, isFloat } from "../tensor/dtype.ts";
+import { ArgumentError, DeviceError, DisposedError, DTypeError, formatShapes, ShapeError } from "../tensor/errors.ts";
 import { type DeviceName, getDevice } from "../tensor/device.ts";
 import { keep } from "../tensor/scope.ts";
 import { sameShape } from "../tensor/shape.ts";
@@ -187,15 +188,32 @@ export abstract class Module implements Disposable {
   async toDevice(device: DeviceName): Promise<this> {
     getDevice(device);
     const moved = new Map<Tensor, Tensor>();
-    const found = tensors(this);
-    for (const { kind, value } of found) {
-      if (moved.has(value)) continue;
-      const { requiresGrad } = value;
-      const target = await value.toDevice(device);
-      moved.set(value, target === value ? value : (kind === "parameter" ? parameter(target).requiresGrad_(requiresGrad) : buffer(target)));
+    for (const { value } of tensors(this)) if (!moved.has(value)) moved.set(value, await value.toDevice(device));
+    return this.#exchange(moved);
+  }
+
+  /**
+   * Converts all parameters and buffers that hold floats to another floating type, as new tensors without gradients: make optimizers
+   * afterwards. To compute in float16 and keep float32 weights, see {@link functionalCall}.
+   *
+   * @throws DTypeError for a type that is not floating, or that the device does not have.
+   */
+  to(dtype: DType): this {
+    if (!isFloat(dtype)) {
+      throw new DTypeError(`Cannot convert ${this.constructor.name}: float16, float32 or float64 is needed, got ${dtype}`, { op: "to" });
     }
-    for (const { value, replace } of found) if (moved.get(value) !== value) replace(moved.get(value)!);
-    for (const [before, after] of moved) if (before !== after) before.dispose();
+    const floats = tensors(this).filter(({ value }) => isFloat(value.dtype));
+    return this.#exchange(noGrad(() => new Map(floats.map(({ value }) => [value, value.to(dtype)]))));
+  }
+
+  /** Puts other tensors in the place of parameters and buffers, which are freed. */
+  #exchange(others: ReadonlyMap<Tensor, Tensor>): this {
+    for (const { kind, value, replace } of tensors(this)) {
+      const other = others.get(value);
+      if (other === undefined || other === value) continue;
+      replace(kind === "parameter" ? parameter(other).requiresGrad_(value.requiresGrad) : buffer(other));
+    }
+    for (const [before, after] of others) if (before !== after) before.dispose();
     return this;
   }
 
@@ -207,6 +225,44 @@ export abstract class Module implements Disposable {
   /** Frees all parameters and buffers at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.dispose();
+  }
+}
+
+/**
+ * Runs a module with other tensors in the place of some of its parameters and buffers; the module's own come back afterwards, even when it
+ * throws. Gradients flow into what is given: to float32 weights through their float16 copies (mixed precision), or through a step that made
+ * the given weights of others.
+ *
+ * @param state Tensors by the names of {@link Module.stateDict}, in the shapes of what they replace; a tensor with several names is replaced
+ * under all of them.
+ * @param inputs What `forward` takes.
+ * @throws ArgumentError for a name that the module does not have; ShapeError for another shape.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { functionalCall, Linear } from "./mod.ts";
+ * import { ones } from "../tensor/mod.ts";
+ *
+ * const model = new Linear(3, 2);
+ * const halves = Object.fromEntries([...model.namedParameters()].map(([name, weight]) => [name, weight.to("float16")]));
+ * const y = functionalCall(model, halves, [ones([4, 3], { dtype: "float16" })]);
+ * assertEquals(y.dtype, "float16");
+ * y.to("float32").sum().backward();
+ * assertEquals(model.weight.grad!.dtype, "float32");
+ * ```
+ */
+export function functionalCall<Inputs extends readonly unknown[], Output>(
+  module: Module & { forward(...inputs: Inputs): Output },
+  state: StateDict | ReadonlyMap<string, Tensor>,
+  inputs: Inputs,
+): Output {
+  const others = replacements(module, state instanceof Map ? state as ReadonlyMap<string, Tensor> : new Map(Object.entries(state)));
+  try {
+    for (const { found, other } of others) found.replace(other);
+    return module.forward(...inputs);
+  } finally {
+    for (const { found } of others) found.replace(found.value);
   }
 }
 
@@ -272,6 +328,29 @@ function unique<Value>(found: Iterable<{ readonly name: string; readonly value: 
     seen.add(value);
   }
   return out;
+}
+
+/** Every place of the tensors that have one of the given names, and what is to be there. */
+function replacements(module: Module, given: ReadonlyMap<string, Tensor>) {
+  const places = tensors(module);
+  const unexpected = [...given.keys()].filter((name) => !places.some((found) => found.name === name));
+  if (unexpected.length > 0) {
+    throw new ArgumentError(
+      `Cannot call ${module.constructor.name}: names of its parameters and buffers are needed, got ${unexpected.join(", ")}`,
+    );
+  }
+  const others = new Map(places.flatMap(({ name, value }) => given.has(name) ? [[value, given.get(name)!] as const] : []));
+  for (const { name, value } of places) {
+    const other = others.get(value);
+    if (other === undefined || sameShape(other.shape, value.shape)) continue;
+    throw new ShapeError(
+      `Cannot call ${module.constructor.name}: ${name} of shape ${formatShapes([value.shape])} is needed, got ${
+        formatShapes([other.shape])
+      }`,
+      { op: "functionalCall", shapes: [value.shape, other.shape] },
+    );
+  }
+  return places.flatMap((found) => others.has(found.value) ? [{ found, other: others.get(found.value)! }] : []);
 }
 
 function refuseNames(module: Module, missing: readonly string[], unexpected: readonly string[]): void {

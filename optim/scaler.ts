@@ -37,7 +37,8 @@ export interface GradScalerState {
 
 /**
  * Multiplies the loss by a large factor, so that gradients in float16 stay above its smallest number, and divides the gradients by it before the
- * step. A step whose gradients hold NaN or infinity is left out and the factor shrinks; after many finite ones it grows.
+ * step: mixed precision, where a model is run with float16 copies of its weights (see `functionalCall`). A step whose gradients hold NaN or
+ * infinity is left out and the factor shrinks; after many finite ones it grows.
  *
  * Prevents a mistake: gradients are divided before the finite check and the step, never twice; clip them after {@link GradScaler.unscale}.
  * Each step reads one number, so it cannot be part of a compiled step.

@@ -1,9 +1,11 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { BatchNorm2d, buffer, Conv2d, Linear, Module, parameter, Sequential } from "../../nn/mod.ts";
+import { grad } from "../../autograd/mod.ts";
+import { BatchNorm2d, buffer, Conv2d, functionalCall, Linear, Module, parameter, Sequential } from "../../nn/mod.ts";
 import {
   ArgumentError,
   DeviceError,
   DisposedError,
+  DTypeError,
   memory,
   ones,
   read,
@@ -218,6 +220,61 @@ Deno.test("Module.toDevice moves parameters and buffers, shared ones together, a
   assertEquals([...model.namedParameters().keys()], ["first.scale"]);
   assert(model.first.scale.requiresGrad);
   assertEquals(await model.forward(ones([2], { device: "second" })).toArray(), [1, 1]);
+});
+
+Deno.test("Module.to converts what holds floats, shared ones together, and frees the old", async () => {
+  const shared = new BatchNorm2d(2);
+  const model = new Sequential([shared, shared, new Inner()]);
+  const before = model.parameters();
+  shared.weight!.requiresGrad_(false);
+  assertThrows(() => model.to("int32"), DTypeError, "float16, float32 or float64 is needed, got int32");
+  model.to("float64");
+  assert(before.every((tensor) => tensor.isDisposed));
+  assertEquals([...model.namedParameters()].map(([name, { dtype, requiresGrad }]) => [name, dtype, requiresGrad]), [
+    ["0.weight", "float64", false],
+    ["0.bias", "float64", true],
+    ["2.scale", "float64", true],
+  ]);
+  assertEquals(model.buffers().map(({ dtype }) => dtype), ["float64", "float64", "int32", "float64"]);
+  model.eval();
+  const y = await model.forward(ones([1, 2, 1, 2], { dtype: "float64" })).data();
+  // Twice divided by the root of a running variance of 1 and ε.
+  assert(Math.abs(y[0]! - 1 / (1 + 1e-5)) < 1e-12);
+});
+
+Deno.test("functionalCall puts other tensors in a module's place for one call, even when it throws", async () => {
+  const model = new Sequential([new Linear(2, 2, { bias: false }), new Inner()]);
+  const [weight, scale] = model.parameters();
+  const x = tensor([[1, 2]]);
+  const given = { "0.weight": tensor([[1, 0], [0, 2]]), "1.scale": tensor([3, 5]) };
+  assertEquals(await functionalCall(model, given, [x]).toArray(), [[3, 20]]);
+  assertEquals(await functionalCall(model, new Map(Object.entries(given)), [x]).toArray(), [[3, 20]]);
+  assertThrows(() => functionalCall(model, given, [ones([3])]), ShapeError);
+  assertEquals(model.parameters(), [weight, scale]);
+  assertThrows(() => functionalCall(model, { weight: x }, [x]), ArgumentError, "parameters and buffers are needed, got weight");
+  assertThrows(() => functionalCall(model, { "1.scale": ones([3]) }, [x]), ShapeError, "1.scale of shape [2] is needed, got [3]");
+  assertEquals(model.parameters(), [weight, scale]);
+});
+
+Deno.test("functionalCall replaces a tensor under all of its names, and buffers that are updated in place", async () => {
+  const inner = new Inner();
+  const tied = new Sequential([inner, inner]);
+  assertEquals(await functionalCall(tied, { "0.scale": tensor([2, 3]) }, [ones([2])]).toArray(), [4, 9]);
+  const norm = new BatchNorm2d(1);
+  const mean = zeros([1]);
+  functionalCall(norm, { running_mean: mean }, [tensor([[[[1, 3]]]])]);
+  assertEquals([await mean.toArray(), await norm.runningMean!.toArray()], [[Math.fround(0.2)], [0]]);
+});
+
+Deno.test("functionalCall lets a gradient flow through a step of the weights", async () => {
+  // L(w - a dL/dw) for L = (w x)² / 2: w (1 - a x²) x, squared and halved; its derivative by w is w (1 - a x²)² x².
+  const [x, a, w] = [3, 0.01, 2];
+  const model = new Linear(1, 1, { bias: false, dtype: "float64" });
+  model.loadStateDict({ weight: tensor([[w]], { dtype: "float64" }) });
+  const loss = (weight: Tensor) => functionalCall(model, { weight }, [tensor([[x]], { dtype: "float64" })]).square().div(2).sum();
+  const after = (weight: Tensor) => loss(weight.sub(grad(loss)(weight).mul(a)));
+  const expected = w * (1 - a * x * x) ** 2 * x * x;
+  assert(Math.abs((await grad(after)(model.weight).item()) - expected) < 1e-12);
 });
 
 Deno.test("Module survives the scope it was made in, and dispose frees it", () => {

@@ -35,7 +35,7 @@ export const absent: Readonly<Record<string, readonly string[]>> = {
     ...["set_default_tensor_type", "set_deterministic_debug_mode", "set_float32_matmul_precision", "set_flush_denormal", "set_warn_always"],
     ...["use_deterministic_algorithms", "can_cast"],
   ],
-  "types are not chosen behind the user's back: mixed precision is float16 tensors and GradScaler": [
+  "types are not chosen behind the user's back: mixed precision is functionalCall with weights in float16, and GradScaler": [
     "autocast",
     "torch.cuda.amp.custom_bwd",
     "torch.cuda.amp.custom_fwd",
