@@ -40,8 +40,8 @@ export interface Product {
 }
 
 /** Depth of a block when there are several, and how much one block may hold: a panel of each operand stays in the first-level cache. */
-const usualDepth = 256;
-const mostDepth = 384;
+const usualDepth = 384;
+const mostDepth = 512;
 
 /** Rows of a packed block of A, which stays in the second-level cache. */
 const blockRows = 24 * tileRows;
@@ -57,7 +57,7 @@ export function copyFunctions(heap: ScratchHeap): Record<string, WasmFunction> {
   return functionsOn(heap, "copy", emitCopies);
 }
 
-/** Nanoseconds from which a product is worth longer code, and keeps all threads busy. */
+/** Nanoseconds from which a product keeps all threads busy. */
 export const longProduct = 1_000_000;
 
 const blockKeys: string[] = [];
@@ -66,15 +66,14 @@ const blockKeys: string[] = [];
  * The function for blocks of a product, all of whose blocks but the last ones hold whole panels. It knows the tiles that they need; every
  * function that knows a tile gives the same bits.
  */
-export function blockFunction(heap: ScratchHeap, product: Pick<Product, "rows" | "columns" | "depth">): WasmFunction {
-  const { rows, columns } = product;
+export function blockFunction(heap: ScratchHeap, { rows, columns }: Pick<Product, "rows" | "columns">): WasmFunction {
   const [lastRows, lastColumns] = [rows % tileRows, columns % tileColumns];
   const rest = lastColumns === 0 ? 0 : lastColumns <= 4 ? 4 : 8;
-  const [full, tall, long] = [columns >= tileColumns, rows >= tileRows, duration(product) >= longProduct];
-  const key = (lastRows * 16 + rest) * 8 + (full ? 4 : 0) + (tall ? 2 : 0) + (long ? 1 : 0);
+  const [full, tall] = [columns >= tileColumns, rows >= tileRows];
+  const key = (lastRows * 16 + rest) * 4 + (full ? 2 : 0) + (tall ? 1 : 0);
   return functionsOn(heap, blockKeys[key] ??= `gemm block ${key}`, (module) => {
     const heights = [...tall ? [tileRows] : [], ...lastRows > 0 ? [lastRows] : []];
-    emitBlocks(module, { heights, full, rest } satisfies BlockTiles, long ? 16 : 4);
+    emitBlocks(module, { heights, full, rest } satisfies BlockTiles);
   })["block"]!;
 }
 
@@ -107,9 +106,6 @@ export function blockDepth(depth: number): number {
   return depth <= mostDepth ? depth : Math.ceil(depth / Math.ceil(depth / usualDepth) / 8) * 8;
 }
 
-/** Bytes by which tiles may read past the end of packed rows. */
-export const packedSlack = 16;
-
 function clearRows(heap: ScratchHeap, { pointer, stride, rows, columns }: Product): void {
   const { clear } = copyFunctions(heap);
   for (let row = 0; row < rows; row++) clear!(pointer + row * stride, columns * 4);
@@ -119,7 +115,7 @@ function multiplyBlocks(heap: ScratchHeap, product: Product): void {
   const { a, b, pointer, stride, rows, columns, depth, accumulate } = product;
   const block = blockFunction(heap, product);
   const deep = blockDepth(depth);
-  const packedA = scratchPointer(heap, "gemm a", Math.min(rows, blockRows) * deep * 4 + packedSlack);
+  const packedA = scratchPointer(heap, "gemm a", Math.min(rows, blockRows) * deep * 4);
   const packedB = scratchPointer(heap, "gemm b", Math.min(columns + tileColumns, blockColumns) * deep * 4);
   const tile = scratchPointer(heap, "gemm tile", tileRows * tileColumns * 4);
   for (let column = 0; column < columns; column += blockColumns) {
@@ -171,8 +167,8 @@ function multiplyTogether(heap: ScratchHeap, product: Product): void {
 
 function multiplyPart(heap: ScratchHeap, { a, b, pointer, stride, rows, columns, depth, accumulate }: Product, deep: number): void {
   const width = Math.ceil(columns / tileColumns) * tileColumns;
-  const packedA = scratchPointer(heap, "gemm shared a", rows * depth * 4 + packedSlack);
-  const packedB = scratchPointer(heap, "gemm shared b", width * depth * 4 + packedSlack);
+  const packedA = scratchPointer(heap, "gemm shared a", rows * depth * 4);
+  const packedB = scratchPointer(heap, "gemm shared b", width * depth * 4);
   packTogether(heap, "rows", a, { target: packedA, count: rows, room: rows, depth, deep });
   packTogether(heap, "columns", b, { target: packedB, count: columns, room: width, depth, deep });
   const time = duration({ rows, columns, depth });
@@ -190,7 +186,7 @@ function multiplyPart(heap: ScratchHeap, { a, b, pointer, stride, rows, columns,
     const [row, column] = [index % steps * height, Math.floor(index / steps) * breadth];
     const [down, across] = [Math.min(height, rows - row), Math.min(breadth, columns - column)];
     const tile = scratchPointer(on, "gemm tile", tileRows * tileColumns * 4);
-    const block = blockFunction(on, { rows, columns, depth });
+    const block = blockFunction(on, { rows, columns });
     for (let k = 0; k < depth; k += deep) {
       const span = Math.min(deep, depth - k);
       const [from, panels] = [packedA + (k * rows + row * span) * 4, packedB + (k * width + column * span) * 4];

@@ -9,8 +9,8 @@
 import { emitCountdown, emitMultiplyAdd } from "./loops.ts";
 import type { FunctionBuilder, Label, Local, ModuleBuilder } from "./encoder.ts";
 
-/** Rows of a full tile. With 8 columns: 10 accumulators, 2 vectors of B and 2 of A take 14 of the 16 registers of x86-64. */
-export const tileRows = 5;
+/** Rows of a full tile. With 8 columns: 12 accumulators, 2 vectors of B and 1 of A take the 15 registers that V8 gives away on x86-64. */
+export const tileRows = 6;
 
 /** Columns of a full tile. */
 export const tileColumns = 8;
@@ -25,18 +25,11 @@ export interface BlockTiles {
   readonly rest: 0 | 4 | 8;
 }
 
-/**
- * Adds `block`, for blocks that need some tiles. `fullSteps` are the steps of k in one turn of a full tile's loop: 4, or for long products 16.
- *
- * On a processor of 59 GFLOP/s (a loop of nothing but fused multiply-adds) a tile in the first-level cache reaches 53.4 with 4 steps, 54.0
- * with 8 and 55.3 with 16. Tiles of 6 × 8, 3 × 12 and 2 × 16 reach no more; 3 × 16 and 4 × 12 spill registers (27). What is missing are
- * spread lanes, which share a port with multiply-adds; loading elements spread would not (58 in 6 × 8), but for the check of each load's
- * bounds (49).
- */
-export function emitBlocks(module: ModuleBuilder, needed: BlockTiles, fullSteps: number): void {
+/** Adds `block`, for blocks that need some tiles. */
+export function emitBlocks(module: ModuleBuilder, needed: BlockTiles): void {
   const widths = [...new Set([...needed.full ? [tileColumns] : [], ...needed.rest === 0 ? [] : [needed.rest]])];
-  const tiles = emitTiles(module, "tile", (...tile) => emitPackedTile(...tile, fullSteps), needed.heights, widths);
-  emitBlock(module, "block", tiles, needed);
+  const tiles = emitTiles(module, "tile", emitPackedTile, needed.heights, widths);
+  emitBlock(module, tiles, needed);
 }
 
 /** Adds `packRows` and `packColumns`. */
@@ -75,8 +68,14 @@ export function emitTiles(
   return tiles;
 }
 
-/** (a panel, b panel, k, c, row stride of c, accumulate): c = A·B or c += A·B for one tile. */
-function emitPackedTile(module: ModuleBuilder, name: string, rows: number, columns: number, fullSteps: number): FunctionBuilder {
+/**
+ * (a panel, b panel, k, c, row stride of c, accumulate): c = A·B or c += A·B for one tile.
+ *
+ * On a processor of 59 GFLOP/s (a loop of nothing but fused multiply-adds) a full tile in the first-level cache reaches 55.3 with 4 steps of k
+ * in a turn of its loop, and no more than 56.1 with 8 or 16. Tiles of 4 × 12 reach as much; 5 × 8 with A's lanes spread by shuffles 51.3, 6 × 8
+ * with A's elements loaded spread 48.2.
+ */
+function emitPackedTile(module: ModuleBuilder, name: string, rows: number, columns: number): FunctionBuilder {
   const fn = module.function(name, { params: ["i32", "i32", "i32", "i32", "i32", "i32"] });
   const [a, b, k, c, stride, accumulate] = fn.parameters as [Local, Local, Local, Local, Local, Local];
   const counter = fn.local("i32");
@@ -88,15 +87,11 @@ function emitPackedTile(module: ModuleBuilder, name: string, rows: number, colum
     }
     fn.increment(a, count * rows * 4).increment(b, count * columns * 4);
   }
-  const unrolls = fullSteps > 4 && rows === tileRows && columns === tileColumns;
-  if (unrolls) {
-    fn.get(k).i32(-fullSteps).op("i32.and");
-    emitCountdown(fn, counter, fullSteps, () => steps(fullSteps));
-  }
-  fn.get(k).i32(unrolls ? fullSteps - 4 : -4).op("i32.and");
+  fn.get(k).i32(-4).op("i32.and");
   emitCountdown(fn, counter, 4, () => steps(4));
   fn.get(k).i32(3).op("i32.and");
   emitCountdown(fn, counter, 1, () => steps(1));
+  tile.untangle();
   tile.store(c, stride, accumulate);
   return fn;
 }
@@ -108,7 +103,6 @@ export class RegisterTile {
   readonly #sums: Local[][];
   readonly #columns: Local[];
   readonly #element: Local;
-  readonly #packed: Local;
 
   /** Takes fresh (zero) locals of a function. */
   constructor(fn: FunctionBuilder, rows: number, columns: number) {
@@ -117,7 +111,6 @@ export class RegisterTile {
     this.#sums = Array.from({ length: rows }, () => Array.from({ length: columns / 4 }, () => fn.local("v128")));
     this.#columns = Array.from({ length: columns / 4 }, () => fn.local("v128"));
     this.#element = fn.local("v128");
-    this.#packed = fn.local("v128");
   }
 
   /** Emits loading one row of B, from one address and a constant offset or each vector from an address of its own. */
@@ -133,23 +126,47 @@ export class RegisterTile {
     for (let row = 0; row < this.#rows; row++) {
       pushElement(row);
       this.#fn.set(this.#element);
-      this.#columns.forEach((column, part) => emitMultiplyAdd(this.#fn, this.#element, column, this.#sums[row]![part]!));
+      this.#addProducts(this.#sums[row]!);
     }
   }
 
   /**
-   * Emits one step of k with A from a panel, `step` steps behind the address. A's elements come as whole vectors, which may pass the panel's
-   * end by 12 bytes: engines without guard pages check the bounds of each load, which costs more than spreading a lane. A load that
-   * ends where the vector ends shares its check. Measured: 96 % of peak, against 83 % with one load per element.
+   * Emits one step of k with A from a panel, `step` steps behind the address. Two rows at a time: what is loaded is [a0, a1, a0, a1], and
+   * two accumulators hold the products with B as it is and with the pair swapped, until {@link untangle} sorts them into rows. That takes one
+   * shuffle for two rows, where spreading lanes takes one for each and shares a port with multiply-adds, and one check of bounds, where
+   * loading each element spread takes two: engines without guard pages check every load.
    */
   multiplyPacked(a: Local, step: number): void {
-    this.multiply((row) => {
-      const element = step * this.#rows + row;
-      const lane = element % 4;
-      if (lane === 0) this.#fn.get(a).load("v128.load", element * 4).set(this.#packed);
-      if (lane === 3) this.#fn.get(a).load("v128.load32_splat", element * 4);
-      else this.#fn.get(this.#packed).get(this.#packed).shuffle32([lane, lane, lane, lane]);
+    const fn = this.#fn;
+    const from = step * this.#rows;
+    this.#pairs((even, odd, row) => {
+      fn.get(a).load("v128.load64_splat", (from + row) * 4).set(this.#element);
+      this.#addProducts(even);
+      fn.get(this.#element).get(this.#element).shuffle32([1, 0, 3, 2]).set(this.#element);
+      this.#addProducts(odd);
     });
+    if (this.#rows % 2 === 0) return;
+    fn.get(a).load("v128.load32_splat", (from + this.#rows - 1) * 4).set(this.#element);
+    this.#addProducts(this.#sums[this.#rows - 1]!);
+  }
+
+  /** Emits what makes rows of the accumulators after all steps of {@link multiplyPacked}. */
+  untangle(): void {
+    const fn = this.#fn;
+    this.#pairs((even, odd) =>
+      even.forEach((sum, part) => {
+        fn.get(sum).get(odd[part]!).shuffle32([0, 5, 2, 7]).set(this.#element);
+        fn.get(odd[part]!).get(sum).shuffle32([0, 5, 2, 7]).set(odd[part]!).get(this.#element).set(sum);
+      })
+    );
+  }
+
+  #pairs(visit: (even: readonly Local[], odd: readonly Local[], row: number) => void): void {
+    for (let row = 0; row + 1 < this.#rows; row += 2) visit(this.#sums[row]!, this.#sums[row + 1]!, row);
+  }
+
+  #addProducts(sums: readonly Local[]): void {
+    this.#columns.forEach((column, part) => emitMultiplyAdd(this.#fn, this.#element, column, sums[part]!));
   }
 
   /** Emits storing at c, or each vector at an address of its own, after adding what is there when `accumulate` is not 0. */
@@ -196,9 +213,9 @@ export function emitSpill(module: ModuleBuilder): FunctionBuilder {
  * (a panels, b panels, rows, columns, k, c, row stride of c, accumulate, scratch tile): the product of two packed blocks.
  * The last panel of A is as narrow as its rows, the last of B 4 wide when 4 columns or fewer are left.
  */
-function emitBlock(module: ModuleBuilder, name: string, tiles: Tiles, { heights, full, rest }: BlockTiles): void {
+function emitBlock(module: ModuleBuilder, tiles: Tiles, { heights, full, rest }: BlockTiles): void {
   const spill = rest === 0 ? undefined : emitSpill(module);
-  const fn = module.function(name, { params: ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"] });
+  const fn = module.function("block", { params: ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"] });
   const [a, b, rows, columns, k, c, stride, accumulate, scratch] = fn.parameters as Local[] as Locals;
   const panel = fn.local("i32");
   const target = fn.local("i32");
@@ -303,7 +320,7 @@ function emitPacker(module: ModuleBuilder, name: string, width: number): void {
       emitCountdown(fn, counter, 1, () => {
         for (let part = 0; part < width; part += 4) {
           if (width - part >= 4) fn.get(target).get(from).load("v128.load", part * 4).store("v128.store", part * 4);
-          else fn.get(target).get(from).load("f32.load", part * 4).store("f32.store", part * 4);
+          else fn.get(target).get(from).load("f64.load", part * 4).store("f64.store", part * 4);
         }
         fn.increment(target, width * 4).get(from).get(along).op("i32.add").set(from);
       });
@@ -328,28 +345,30 @@ function emitPacker(module: ModuleBuilder, name: string, width: number): void {
   });
 }
 
-/** Emits 4 elements of each of 1 or 4 lines, transposed, into 4 rows of a panel from column `first` on. */
+/** Emits 4 elements of each of 2 or 4 lines, transposed, into 4 rows of a panel from column `first` on. */
 function emitTranspose(fn: FunctionBuilder, lines: readonly Local[], target: Local, width: number, first: number): void {
   const vectors = lines.map((line) => {
     const vector = fn.local("v128");
     fn.get(line).load("v128.load").set(vector);
     return vector;
   });
+  // Two lines' elements by turns: of the first two steps, then of the last two.
   const pairs: Local[] = [];
-  if (vectors.length === 1) {
-    for (let step = 0; step < 4; step++) fn.get(target).get(vectors[0]!).laneMemory("v128.store32_lane", step, (step * width + first) * 4);
-  } else {
-    for (const [upper, lower] of [[0, 1], [2, 3]] as const) {
-      for (const lanes of [[0, 4, 1, 5], [2, 6, 3, 7]]) {
-        const mixed = fn.local("v128");
-        fn.get(vectors[upper]!).get(vectors[lower]!).shuffle32(lanes).set(mixed);
-        pairs.push(mixed);
-      }
+  for (let upper = 0; upper < vectors.length; upper += 2) {
+    for (const lanes of [[0, 4, 1, 5], [2, 6, 3, 7]]) {
+      const mixed = fn.local("v128");
+      fn.get(vectors[upper]!).get(vectors[upper + 1]!).shuffle32(lanes).set(mixed);
+      pairs.push(mixed);
     }
-    for (let step = 0; step < 4; step++) {
-      const half = step >> 1;
-      fn.get(target).get(pairs[half]!).get(pairs[half + 2]!);
-      fn.shuffle32((step & 1) === 0 ? [0, 1, 4, 5] : [2, 3, 6, 7]).store("v128.store", (step * width + first) * 4);
+  }
+  for (let step = 0; step < 4; step++) {
+    const pair = pairs[step >> 1]!;
+    const offset = (step * width + first) * 4;
+    if (pairs.length === 2) {
+      fn.get(target).get(pair).laneMemory("v128.store64_lane", step & 1, offset);
+    } else {
+      fn.get(target).get(pair).get(pairs[(step >> 1) + 2]!).shuffle32((step & 1) === 0 ? [0, 1, 4, 5] : [2, 3, 6, 7]);
+      fn.store("v128.store", offset);
     }
   }
   for (const local of [...vectors, ...pairs]) fn.release(local);

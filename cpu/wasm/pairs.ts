@@ -7,7 +7,7 @@ import type { PairsKernel, View } from "../../tensor/kernel.ts";
 import type { Accelerator } from "../accelerator.ts";
 import { address } from "./block.ts";
 import type { WasmFunction } from "./encoder.ts";
-import { blockDepth, blockFunction, copyFunctions, duration, multiply, type Operand, packedSlack, packTogether } from "./gemm.ts";
+import { blockDepth, blockFunction, copyFunctions, duration, multiply, type Operand, packTogether } from "./gemm.ts";
 import { tileColumns, tileRows } from "./gemm_kernels.ts";
 import { type Candidates, emitPairs } from "./pairs_kernels.ts";
 import { functionsOn, type ScratchHeap, scratchPointer } from "./scratch.ts";
@@ -68,8 +68,8 @@ function readProblem(heap: ScratchHeap, kernel: PairsKernel, inputs: readonly Vi
   const [rows, columns, depth] = [left.shape[0]!, right.shape[0]!, left.shape[1]!];
   const [a, b] = [operand(left), operand(right)];
   const deep = blockDepth(depth);
-  const packedA = scratchPointer(heap, "pairs a", rows * depth * 4 + packedSlack);
-  const packedB = scratchPointer(heap, "pairs b", wholePanels(columns) * depth * 4 + packedSlack);
+  const packedA = scratchPointer(heap, "pairs a", rows * depth * 4);
+  const packedB = scratchPointer(heap, "pairs b", wholePanels(columns) * depth * 4);
   packTogether(heap, "rows", a, { target: packedA, count: rows, room: rows, depth, deep });
   packTogether(heap, "columns", b, { target: packedB, count: columns, room: wholePanels(columns), depth, deep });
   return {

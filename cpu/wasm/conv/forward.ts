@@ -5,7 +5,7 @@
  */
 import type { View } from "../../../tensor/kernel.ts";
 import { address } from "../block.ts";
-import { copyFunctions, packedSlack } from "../gemm.ts";
+import { copyFunctions } from "../gemm.ts";
 import { type ScratchHeap, scratchPointer } from "../scratch.ts";
 import { correlate, packWeights } from "./correlation.ts";
 import { clear, convDuration, forEachUnit, type Geometry, imagesAtOnce, paddedInput, type Pair, tapTable } from "./geometry.ts";
@@ -21,7 +21,7 @@ export function forward(heap: ScratchHeap, sizes: Geometry, x: View, w: View, y:
   const image = paddedInput(sizes, atOnce);
   const table = tapTable(heap, sizes, image);
   const source = contiguousWeights(heap, w, depth);
-  const packed = scratchPointer(heap, "conv packed", groups * filters * depth * 4 + packedSlack);
+  const packed = scratchPointer(heap, "conv packed", groups * filters * depth * 4);
   for (let group = 0; group < groups; group++) {
     const at = group * filters * depth * 4;
     packWeights(heap, { pointer: source + at, across: depth * 4, along: 4 }, packed + at, filters, depth);

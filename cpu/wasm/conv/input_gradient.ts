@@ -5,7 +5,7 @@
  */
 import type { View } from "../../../tensor/kernel.ts";
 import { address } from "../block.ts";
-import { copyFunctions, packedSlack } from "../gemm.ts";
+import { copyFunctions } from "../gemm.ts";
 import { type ScratchHeap, scratchPointer } from "../scratch.ts";
 import { correlate, type Correlation, packWeights } from "./correlation.ts";
 import { clear, convDuration, forEachUnit, type Geometry, imagesAtOnce, type Pair, type Unit, writeTable } from "./geometry.ts";
@@ -139,7 +139,7 @@ function packTransposedWeights(
   const strides = planesOf(w);
   const depth = order.length * filters;
   const transposed = scratchPointer(heap, "conv weights", depth * channels * 4);
-  const packed = scratchPointer(heap, "conv packed", groups * depth * channels * 4 + packedSlack);
+  const packed = scratchPointer(heap, "conv packed", groups * depth * channels * 4);
   for (let group = 0; group < groups; group++) {
     order.forEach(([row, column], tap) => {
       const from = address(w) + group * filters * strides.batch + row * strides.row + column * strides.column;

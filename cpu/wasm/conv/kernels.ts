@@ -42,6 +42,7 @@ function emitShiftedTile(module: ModuleBuilder, name: string, rows: number, colu
   emitCountdown(fn, counter, 4, () => steps(4));
   fn.get(k).i32(3).op("i32.and");
   emitCountdown(fn, counter, 1, () => steps(1));
+  tile.untangle();
   if (columns === 8) fn.get(c).get(outputDistance).op("i32.add").set(outputDistance);
   tile.store(columns === 8 ? [c, outputDistance] : c, stride, accumulate);
   return fn;
