@@ -8,7 +8,6 @@ import { ArgumentError, DisposedError } from "../tensor/errors.ts";
 import type { Backend, BackendMemory, Kernel, KernelKind, ReadRange, Storage, View } from "../tensor/kernel.ts";
 import type { Accelerator, Accelerators, CpuStorage } from "./accelerator.ts";
 import { Heap } from "./heap.ts";
-import { createIndexingAccelerators } from "./indexing.ts";
 import { runReference } from "./reference.ts";
 import type { Strided } from "./reference/strided.ts";
 import { createSortingAccelerators } from "./sorting.ts";
@@ -182,7 +181,7 @@ function threadsVariable(): string | undefined {
 }
 
 function allAccelerators(heap: Heap): Accelerators {
-  return { ...createIndexingAccelerators(heap), ...createSortingAccelerators(heap), ...createAccelerators(heap) };
+  return { ...createSortingAccelerators(heap), ...createAccelerators(heap) };
 }
 
 function pointerOf(storage: Storage, action: string): number {

@@ -6,6 +6,7 @@
 import type { Accelerators } from "../accelerator.ts";
 import type { Heap } from "../heap.ts";
 import { createConvAccelerator } from "./conv/accelerator.ts";
+import { createPickingAccelerators } from "./indexing/picking.ts";
 import { createMapAccelerator } from "./map.ts";
 import { createMatmulAccelerator } from "./matmul.ts";
 import { createPairsAccelerator } from "./pairs.ts";
@@ -24,5 +25,6 @@ export function createAccelerators(heap: Heap): Accelerators {
     conv: createConvAccelerator(heap, map),
     pool: createPoolAccelerator(heap),
     pairs: createPairsAccelerator(heap),
+    ...createPickingAccelerators(heap),
   };
 }

@@ -33,13 +33,18 @@ export const gather: KernelOp<DimAttributes> = {
   kind: "kernel",
   name: "gather",
   saves: { inputs: [1] },
-  vjp: ({ dy, x, inputs, attributes: { dim } }) => [dy.newZeros(inputs[0]!.shape).scatterAdd(dim, x(1), dy), null],
+  vjp: ({ dy, x, inputs, attributes: { dim } }) => [zeros(dy, inputs[0]!.shape).scatterAdd(dim, x(1), dy), null],
   infer: ([x, indices], { dim }) => {
     checkIndex(x!, indices!, dim, "gather");
     return [{ dtype: x!.dtype, shape: indices!.shape }];
   },
   launch: (inputs, outputs, { dim }) => ({ kernel: { kind: "gather", key: `gather ${dim}`, dim }, inputs, outputs }),
 };
+
+/** Zeros to scatter into, which copies them: one stands for all. */
+function zeros(like: Tensor, shape: readonly number[]): Tensor {
+  return like.newZeros([]).expand(shape);
+}
 
 /** How several values for one place are combined. */
 export interface ScatterAttributes extends DimAttributes {

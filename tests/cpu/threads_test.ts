@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { CpuBackend } from "../../cpu/mod.ts";
 import { ArgumentError } from "../../tensor/errors.ts";
 import { apply, cast, expression, index, input, result, scalar } from "../../tensor/expr.ts";
-import type { ConvKernel, Kernel, PairsKernel, PoolKernel } from "../../tensor/kernel.ts";
+import type { ConvKernel, Kernel, PairsKernel, PoolKernel, ScatterKernel } from "../../tensor/kernel.ts";
 import { expanded, type Output, permuted, random, run, type Sample, stepped, whole } from "./compare.ts";
 import { ignoreWithout } from "../permissions.ts";
 
@@ -222,6 +222,33 @@ Deno.test("pairs gives the same bits on any number of threads, forward and backw
       await same(kernel("rows"), [...inputs, ...labels, ...saved], [{ shape: [rows, depth] }], [2]);
       await same(kernel("columns"), [...inputs, ...labels, ...saved], [{ shape: [columns, depth] }], [2]);
     }
+  }
+});
+
+Deno.test("gather and scatter give the same bits on any number of threads, over rows, columns and single elements", async () => {
+  const positions = (size: number, ...shape: number[]) =>
+    whole(Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, at) => (Math.imul(at, 2654435761) >>> 0) % size), ...shape);
+  const gather = (dim: number): Kernel => ({ kind: "gather", key: `threads gather ${dim}`, dim });
+  const scatter = (dim: number, combine: ScatterKernel["combine"]): Kernel => {
+    return { kind: "scatter", key: `threads scatter ${dim} ${combine}`, dim, combine };
+  };
+  const initial = (size: number) => new Float32Array(size).map((_, at) => Math.sin(at));
+  await same(gather(0), [random(900, 70), expanded(positions(900, 5000), 1, 70)], [{ shape: [5000, 70] }]);
+  await same(gather(1), [random(300, 211), positions(211, 300, 1003)], [{ shape: [300, 1003] }]);
+  await same(gather(0), [random(211, 1003), positions(211, 300, 1003)], [{ shape: [300, 1003] }]);
+  await same(gather(0), [random(5000), positions(5000, 300_001)], [{ shape: [300_001] }]);
+  await same(gather(1), [permuted(random(40, 30, 500), 1, 0, 2), positions(40, 30, 20, 500)], [{ shape: [30, 20, 500] }]);
+  for (const places of [10, 3000]) {
+    const target = { shape: [places, 70], initial: initial(places * 70) };
+    await same(scatter(0, "sum"), [expanded(positions(places, 20_000), 1, 70), random(20_000, 70)], [target]);
+    await same(scatter(0, "sum"), [expanded(positions(7, 20_000), 1, 70), random(20_000, 70)], [target]);
+  }
+  for (const combine of ["sum", "prod", "max", "replace"] as const) {
+    const target = (...shape: number[]) => [{ shape, initial: initial(shape.reduce((a, b) => a * b, 1)) }];
+    await same(scatter(1, combine), [positions(211, 300, 1003), random(300, 1003)], target(300, 211));
+    await same(scatter(0, combine), [positions(211, 1003, 300), random(1003, 300)], target(211, 300));
+    await same(scatter(0, combine), [positions(9001, 60, 150), random(60, 150)], target(9001, 150));
+    await same(scatter(0, combine), [positions(100, 300_001), random(300_001)], target(100));
   }
 });
 
