@@ -32,7 +32,7 @@ export const workloadNames = [
   "startup",
 ] as const;
 
-/** A workload's name. "startup" runs its check once; whoever starts the process times it from start to exit. */
+/** A workload's name. "startup" is a program of its own in every peer, see {@link printFirstProduct}. */
 export type WorkloadName = typeof workloadNames[number];
 
 /** Those that Tandem compiles, as the best peer does: `tandem` is their compiled form, and `tandem-eager` their other one. */
@@ -47,7 +47,7 @@ export function takesPart(peer: string, workload: WorkloadName): boolean {
 }
 
 /** For a peer's workloads, what makes their data and models; that time does not count. */
-export type Workloads = Readonly<Partial<Record<WorkloadName, () => Prepared | Promise<Prepared>>>>;
+export type Workloads = Readonly<Partial<Record<Exclude<WorkloadName, "startup">, () => Prepared | Promise<Prepared>>>>;
 
 /** One result as it is printed; times in milliseconds. */
 export interface Measurement {
@@ -75,7 +75,7 @@ const repetitions = { least: 3, most: 300 };
 export async function runWorkloads(peer: string, workloads: Workloads, pattern = ""): Promise<void> {
   const only = new RegExp(pattern);
   for (const name of workloadNames) {
-    const prepare = workloads[name];
+    const prepare = name === "startup" ? undefined : workloads[name];
     if (prepare !== undefined && only.test(name)) console.log(JSON.stringify(await measure(peer, { name, prepare })));
   }
 }
@@ -91,11 +91,27 @@ export async function measure(peer: string, { name, prepare }: Workload): Promis
   try {
     const { run, check } = await prepare();
     const value = await check();
-    const times = name === "startup" ? [performance.now()] : await repeat(run);
+    const times = await repeat(run);
     return { peer, workload: name, median: median(times), fastest: Math.min(...times), runs: times.length, check: value };
   } catch (error) {
     return { peer, workload: name, error: error instanceof Error ? `${error.name}: ${error.message}` : String(error) };
   }
+}
+
+/**
+ * The "startup" workload: multiplies two matrices of 256 × 256, reads the product and prints a line as {@link runWorkloads} does. Whoever
+ * starts the process times it from start to exit; the line has the time to the result.
+ */
+export async function printFirstProduct(
+  peer: string,
+  multiply: (a: Float32Array<ArrayBuffer>, b: Float32Array<ArrayBuffer>, shape: readonly [number, number]) => Promise<ArrayLike<number>>,
+): Promise<void> {
+  const shape = [256, 256] as const;
+  const [a, b] = seeds.matmul.map((seed) => uniform(sizeOf(shape), { seed }));
+  const check = (await multiply(a!, b!, shape))[offsetOf(shape, probes.matmul)]!;
+  const time = performance.now();
+  const line: Measurement = { peer, workload: "startup", median: time, fastest: time, runs: 1, check };
+  console.log(JSON.stringify(line));
 }
 
 /** Times repetitions after a warm-up; where one takes longer than the whole budget, it is the first of three. */
@@ -127,13 +143,16 @@ export function median(values: readonly number[]): number {
  */
 export function uniform(count: number, { seed, scale = 1 }: { readonly seed: number; readonly scale?: number }): Float32Array<ArrayBuffer> {
   const offset = Math.imul(seed, 0x9e3779b9);
-  return Float32Array.from({ length: count }, (_, position) => {
+  const values = new Float32Array(count);
+  // A plain loop: `Float32Array.from` would be most of the "startup" workload.
+  for (let position = 0; position < count; position++) {
     let bits = (position + offset) | 0;
     bits = Math.imul(bits ^ (bits >>> 16), 0x7feb352d);
     bits = Math.imul(bits ^ (bits >>> 15), 0x846ca68b);
     bits ^= bits >>> 16;
-    return ((bits >>> 0) / 2 ** 31 - 1) * scale;
-  });
+    values[position] = ((bits >>> 0) / 2 ** 31 - 1) * scale;
+  }
+  return values;
 }
 
 /** Classes 0 … classes-1 in turn. */

@@ -11,9 +11,12 @@ import { type Failure, type Measurement, median, takesPart, type WorkloadName, w
 import { processor } from "./processor.ts";
 import { report } from "./report.ts";
 
-/** A contestant: the command whose last argument is a pattern of workloads, and what it needs from its environment. */
+/** A contestant, and what it needs from its environment. */
 interface Peer {
+  /** What is run with a pattern of workloads as its last argument. */
   readonly command: readonly [string, ...string[]];
+  /** What computes and prints the first product of a process; none where the peer does not take part. */
+  readonly start?: readonly [string, ...string[]];
   readonly environment?: Readonly<Record<string, string>>;
 }
 
@@ -55,18 +58,22 @@ function choosePeers(): [string, Peer][] {
 function allPeers(): Record<string, Peer> {
   const here = (name: string) => new URL(name, import.meta.url).pathname;
   const deno = Deno.execPath();
-  const library = (...rest: string[]): Peer => ({ command: [deno, "run", "-A", "--no-lock", here("tandem.ts"), ...rest] });
+  const program = (file: string, ...rest: string[]): [string, ...string[]] => [deno, "run", "-A", "--no-lock", here(file), ...rest];
+  const configuration = ["--config", here("peers/deno.json")];
   // Deep chains of operations overflow the stack while jax-js compiles them.
-  const flags = ["-A", "--v8-flags=--stack-size=3900", "--config", here("peers/deno.json")];
-  const other = (file: string, ...rest: string[]): Peer => ({ command: [deno, "run", ...flags, here(`peers/${file}`), ...rest] });
+  const flags = ["-A", "--v8-flags=--stack-size=3900", ...configuration];
+  const other = (name: string, mode: string): Peer => ({
+    command: [deno, "run", ...flags, here(`peers/${name}.ts`), mode],
+    start: [deno, "run", "-A", ...configuration, here(`peers/${name}_start.ts`), mode],
+  });
   return {
-    tandem: library(),
-    "tandem-eager": library("--eager"),
-    "tandem-webgpu": library("--device", "webgpu"),
-    "jax-jit": other("jax.ts", "jit"),
-    "jax-eager": other("jax.ts", "eager"),
-    "tfjs-wasm": other("tfjs.ts", "wasm"),
-    "tfjs-cpu": other("tfjs.ts", "cpu"),
+    tandem: { command: program("tandem.ts"), start: program("start.ts") },
+    "tandem-eager": { command: program("tandem.ts", "--eager") },
+    "tandem-webgpu": { command: program("tandem.ts", "--device", "webgpu"), start: program("start.ts", "webgpu") },
+    "jax-jit": other("jax", "jit"),
+    "jax-eager": other("jax", "eager"),
+    "tfjs-wasm": other("tfjs", "wasm"),
+    "tfjs-cpu": other("tfjs", "cpu"),
     ...(python === undefined ? {} : { "torch-1": torch(python.path, 1), "torch-2": torch(python.path, 2) }),
   };
 }
@@ -74,7 +81,8 @@ function allPeers(): Record<string, Peer> {
 function torch(path: string, threads: number): Peer {
   // OpenBLAS takes processors younger than itself for very old ones (10 times slower) unless it is told what they are.
   const environment: Record<string, string> = processor().vectors ? { OPENBLAS_CORETYPE: "SKYLAKEX" } : {};
-  return { command: [path, new URL("peers/pytorch.py", import.meta.url).pathname, String(threads)], environment };
+  const command = [path, new URL("peers/pytorch.py", import.meta.url).pathname, String(threads)] as const;
+  return { command, start: [...command, "^startup$"], environment };
 }
 
 async function runAll(): Promise<void> {
@@ -91,16 +99,16 @@ async function runOne(round: number, workload: WorkloadName, [name, peer]: [stri
   const key = `${name} ${workload}`;
   const before = results.get(key);
   if (before !== undefined && "error" in before) return;
-  const result = workload === "startup" ? await start(peer) : await run(peer, workload);
+  const result = workload === "startup" ? await start(peer) : await run(peer, [...peer.command, `^${workload}$`], workload);
   const shown = "error" in result ? result.error : `${result.median.toFixed(3)} ms`;
   console.error(`round ${round}  ${workload.padEnd(18)} ${name.padEnd(14)} ${shown}`);
   const better = before === undefined || "error" in result || result.median < before.median;
   if (better) results.set(key, { ...result, peer: name });
 }
 
-async function run({ command: [program, ...fixed], environment = {} }: Peer, workload: string): Promise<Measurement | Failure> {
+async function run({ environment = {} }: Peer, [program, ...args]: string[], workload: string): Promise<Measurement | Failure> {
   const signal = AbortSignal.timeout(Number(options.seconds) * 1000);
-  const command = new Deno.Command(program, { args: [...fixed, `^${workload}$`], env: environment, signal, stderr: "piped" });
+  const command = new Deno.Command(program!, { args, env: environment, signal, stderr: "piped" });
   const { stdout, stderr, code } = await command.output();
   const [out, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
   const line = out!.split("\n").find((line) => line.startsWith("{"));
@@ -115,7 +123,7 @@ async function start(peer: Peer): Promise<Measurement | Failure> {
   let last: Measurement | Failure | undefined;
   for (let count = 0; count < startRuns; count++) {
     const from = performance.now();
-    last = await run(peer, "startup");
+    last = await run(peer, [...peer.start!], "startup");
     if ("error" in last) return last;
     times.push(performance.now() - from);
   }

@@ -33,7 +33,6 @@ function workloads(): Required<Workloads> {
     supcon: contrastive,
     esupcon_resnet18: () => training(jointSteps({ compiled })),
     dispatch1000: dispatch,
-    startup: () => matmul(256),
   };
 }
 

@@ -50,7 +50,6 @@ function workloads(): Workloads {
     cnn_sgd: () => training(cnnLoss, cnnParameters(), cnnBatch(), sgd()),
     supcon: contrastive,
     dispatch1000: dispatch,
-    startup: () => matmul(256),
   };
 }
 

@@ -52,7 +52,6 @@ function workloads(): Workloads {
     cnn_sgd: () => training(cnnLoss(), tf.train.sgd(rates.sgd)),
     supcon: contrastive,
     dispatch1000: dispatch,
-    startup: () => matmul(256),
   };
 }
 
