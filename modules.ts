@@ -65,7 +65,6 @@ import "./cpu/wasm/pairs.ts";
 import "./cpu/wasm/pairs_kernels.ts";
 import "./cpu/wasm/pool.ts";
 import "./cpu/wasm/pool_kernels.ts";
-import "./cpu/wasm/reduce.ts";
 import "./cpu/wasm/row.ts";
 import "./cpu/wasm/row_code.ts";
 import "./cpu/wasm/row_plan.ts";

@@ -26,10 +26,14 @@ interface Slab {
   inUse: number;
 }
 
-/** A stack of addresses. Its array never shrinks: an array that follows its length would be reallocated over and over. */
+/** The free blocks of one size class. */
 interface FreeBlocks {
+  /** A stack of addresses. It never shrinks: an array that follows its length would be reallocated over and over. */
   readonly pointers: number[];
   count: number;
+  /** The part of the latest slab that was never handed out: it goes to the stack some blocks at a time, and writing all 4,096 takes long. */
+  fresh: number;
+  end: number;
 }
 
 interface Range {
@@ -48,6 +52,8 @@ const smallestBlock = 64;
 const largestSmallBlock = 32768;
 const smallClasses = sizeClassUp(largestSmallBlock) + 1;
 const growthBytes = 8 * 1048576;
+/** Blocks that go to the stack at a time. */
+const freshBlocks = 32;
 
 /**
  * A heap on one WebAssembly memory. Addresses are byte offsets, aligned to 16 bytes (from 256 bytes on to 64), never 0.
@@ -87,7 +93,7 @@ export class Heap {
   #bytes = 0;
   #reserved = 0;
   /** Free blocks of each small size class. */
-  readonly #small: readonly FreeBlocks[] = Array.from({ length: smallClasses }, () => ({ pointers: [], count: 0 }));
+  readonly #small: readonly FreeBlocks[] = Array.from({ length: smallClasses }, () => ({ pointers: [], count: 0, fresh: 0, end: 0 }));
   /** The slab at each 256 KiB of the memory. */
   readonly #slabs: (Slab | undefined)[] = new Array(maximumPages * wasmPageBytes / slabBytes).fill(undefined);
   /** Pages of the large block that starts at each page; 0 where none does. */
@@ -140,7 +146,7 @@ export class Heap {
     if (!(bytes <= largestSmallBlock)) return this.#allocLarge(bytes);
     const sizeClass = sizeClassUp(bytes);
     const free = this.#small[sizeClass]!;
-    if (free.count === 0) this.#addSlab(sizeClass, free, bytes);
+    if (free.count === 0) this.#addBlocks(sizeClass, free, bytes);
     const pointer = free.pointers[free.count - 1]!;
     const slab = this.#slabs[pointer >>> slabShift]!;
     const { blockBytes } = slab;
@@ -182,19 +188,28 @@ export class Heap {
         const kept = free.pointers.slice(0, free.count).filter((pointer) => !empty.has(pointer >>> slabShift));
         kept.forEach((pointer, at) => free.pointers[at] = pointer);
         free.count = kept.length;
+        if (empty.has(free.fresh >>> slabShift)) free.fresh = free.end = 0;
       }
       this.#release([...empty].map((at) => ({ start: at * slabBytes, bytes: slabBytes })));
     }
     this.#merge();
   }
 
-  #addSlab(sizeClass: number, free: FreeBlocks, bytes: number): void {
+  #addBlocks(sizeClass: number, free: FreeBlocks, bytes: number): void {
+    const blockBytes = classBytes(sizeClass);
+    if (free.fresh === free.end) this.#addSlab(blockBytes, free, bytes);
+    const blocks = Math.min(freshBlocks, (free.end - free.fresh) / blockBytes);
+    for (let block = blocks - 1; block >= 0; block--) free.pointers[free.count++] = free.fresh + block * blockBytes;
+    free.fresh += blocks * blockBytes;
+  }
+
+  #addSlab(blockBytes: number, free: FreeBlocks, bytes: number): void {
     const start = this.#take(slabBytes, slabBytes);
     if (start === 0) throw this.#outOfMemory(bytes);
-    const blockBytes = classBytes(sizeClass);
     const blocks = Math.floor(slabBytes / blockBytes);
     this.#slabs[start >>> slabShift] = { start, blockBytes, free, used: new Uint8Array(blocks), inUse: 0 };
-    for (let block = blocks - 1; block >= 0; block--) free.pointers[free.count++] = start + block * blockBytes;
+    free.fresh = start;
+    free.end = start + blocks * blockBytes;
   }
 
   #allocLarge(bytes: number): number {

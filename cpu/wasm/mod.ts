@@ -11,8 +11,7 @@ import { createMapAccelerator } from "./map.ts";
 import { createMatmulAccelerator } from "./matmul.ts";
 import { createPairsAccelerator } from "./pairs.ts";
 import { createPoolAccelerator } from "./pool.ts";
-import { createReduceAccelerator } from "./reduce.ts";
-import { createRowAccelerator } from "./row.ts";
+import { createReduceAccelerator, createRowAccelerator } from "./row.ts";
 
 /** The accelerators that work on a heap. */
 export function createAccelerators(heap: Heap): Accelerators {

@@ -1,9 +1,11 @@
 /**
- * Row kernels in WebAssembly: softmax, norms and their like, each row read from cache after the first pass.
+ * Row kernels in WebAssembly: softmax, norms and their like, each row read from cache after the first pass; and reductions, which are row
+ * programs with one stage and one output per row.
  *
  * @module
  */
-import type { View } from "../../tensor/kernel.ts";
+import { expression, outputTypes, result } from "../../tensor/expr.ts";
+import type { ReduceKernel, View } from "../../tensor/kernel.ts";
 import type { Accelerator } from "../accelerator.ts";
 import { ArgumentBlock, KernelCache } from "./block.ts";
 import { compileRows } from "./row_code.ts";
@@ -14,7 +16,7 @@ import { runInPieces } from "./split.ts";
 import { worthSharing } from "./tasks.ts";
 
 /** Runs row programs on a heap, each compiled once per key and pattern; false leaves a program to the reference. */
-export type RowRunner = (
+type RowRunner = (
   key: string,
   program: () => RowProgram,
   inputs: readonly View[],
@@ -23,7 +25,7 @@ export type RowRunner = (
 ) => boolean;
 
 /** Makes a runner of row programs. */
-export function createRowRunner(heap: ScratchHeap): RowRunner {
+function createRowRunner(heap: ScratchHeap): RowRunner {
   const plans = new KernelCache<RowPlan | null>();
   let block: ArgumentBlock | undefined;
   return (key, program, inputs, outputs, scalars) => {
@@ -76,4 +78,16 @@ function shapeOf(plan: RowPlan, inputs: readonly View[], outputs: readonly View[
 export function createRowAccelerator(heap: ScratchHeap): Accelerator<"row"> {
   const run = createRowRunner(heap);
   return (kernel, inputs, outputs, scalars) => run(kernel.key, () => kernel, inputs, outputs, scalars);
+}
+
+/** The accelerator of reduce kernels: everything but float64. */
+export function createReduceAccelerator(heap: ScratchHeap): Accelerator<"reduce"> {
+  const run = createRowRunner(heap);
+  return (kernel, inputs, outputs, scalars) => run(kernel.key, () => programOf(kernel), inputs, outputs, scalars);
+}
+
+function programOf({ reduced, combine, prologue, epilogue }: ReduceKernel): RowProgram {
+  const arg = combine === "argmax" || combine === "argmin";
+  const itself = () => expression([result(0, arg ? "int32" : outputTypes(prologue)[0]!)]);
+  return { reduced, stages: [{ combine, expr: prologue }], outputs: [{ per: "row", expr: epilogue ?? itself() }] };
 }

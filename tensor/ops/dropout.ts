@@ -6,10 +6,10 @@
  */
 import { computeType, type DType, isFloat } from "../dtype.ts";
 import { DTypeError } from "../errors.ts";
-import { apply, cast, constant, expression, index, input, scalar } from "../expr.ts";
+import { apply, cast, expression, input, scalar } from "../expr.ts";
 import type { MapKernel } from "../kernel.ts";
 import { type KernelOp, memoize } from "../op.ts";
-import type { KeyAttributes } from "./random.ts";
+import { type KeyAttributes, unit } from "./random.ts";
 
 /** The key of the mask, and the probability with which an element becomes 0. */
 export interface DropoutAttributes extends KeyAttributes {
@@ -18,9 +18,7 @@ export interface DropoutAttributes extends KeyAttributes {
 
 const kernels = memoize((dtype: DType): MapKernel => {
   const computed = computeType(dtype);
-  const bits = apply("threefry", scalar(0, "uint32"), scalar(1, "uint32"), index());
-  const unit = apply("mul", cast(apply("shr", bits, constant(8, "uint32")), "float32"), 2 ** -24);
-  const kept = apply("ge", unit, scalar(2, "float32"));
+  const kept = apply("ge", unit(), scalar(2, "float32"));
   const value = expression([cast(apply("where", kept, apply("mul", input(0, dtype), scalar(3, computed)), 0), dtype)]);
   return { kind: "map", key: `map ${value.key}`, expr: value };
 });

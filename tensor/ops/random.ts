@@ -15,10 +15,14 @@ export interface KeyAttributes {
 }
 
 /** 32 random bits of the element. */
-const bits: Value = op("threefry", scalar(0, "uint32"), scalar(1, "uint32"), index());
+function bits(): Value {
+  return op("threefry", scalar(0, "uint32"), scalar(1, "uint32"), index());
+}
 
-/** 24 random bits as a float in [0, 1): exact in float32, so equal everywhere. */
-const unit: Value = op("mul", cast(op("shr", bits, constant(8, "uint32")), "float32"), 2 ** -24);
+/** 24 random bits of the element as a float in [0, 1): exact in float32, so equal everywhere. Its scalars are the key. */
+export function unit(): Value {
+  return op("mul", cast(op("shr", bits(), constant(8, "uint32")), "float32"), 2 ** -24);
+}
 
 function randomKernel(value: Value): MapKernel {
   const expr = expression([value]);
@@ -26,7 +30,8 @@ function randomKernel(value: Value): MapKernel {
 }
 
 interface RandomDeclaration<A> {
-  readonly value: Value;
+  /** Made at the first use: programs that draw nothing need not wait for it. */
+  readonly value: () => Value;
   readonly dtype: Meta["dtype"];
   readonly scalars: (attributes: A) => readonly number[];
 }
@@ -35,13 +40,16 @@ function random<A extends KeyAttributes & { readonly shape: readonly number[] }>
   name: string,
   { value, dtype, scalars }: RandomDeclaration<A>,
 ): KernelOp<A> {
-  const kernel = randomKernel(value);
+  let made: MapKernel | undefined;
   return {
     kind: "kernel",
     name,
     vjp: null,
     infer: (_, { shape }) => [{ dtype, shape }],
-    launch: (_, outputs, attributes) => ({ kernel, inputs: [], outputs, scalars: () => [...attributes.key(), ...scalars(attributes)] }),
+    launch: (_, outputs, attributes) => {
+      const kernel = made ??= randomKernel(value());
+      return { kernel, inputs: [], outputs, scalars: () => [...attributes.key(), ...scalars(attributes)] };
+    },
   };
 }
 
@@ -55,14 +63,14 @@ export const uniform: KernelOp<RandomAttributes> = random("rand", { value: unit,
 
 /** True with a probability. */
 export const bernoulli: KernelOp<RandomAttributes & { readonly probability: number }> = random("bernoulli", {
-  value: op("lt", unit, scalar(2, "float32")),
+  value: () => op("lt", unit(), scalar(2, "float32")),
   dtype: "bool",
   scalars: ({ probability }) => [probability],
 });
 
 /** Whole numbers in [low, low + span). */
 export const integers: KernelOp<RandomAttributes & { readonly low: number; readonly span: number }> = random("randint", {
-  value: op("add", cast(op("mod", bits, scalar(2, "uint32")), "int32"), scalar(3, "int32")),
+  value: () => op("add", cast(op("mod", bits(), scalar(2, "uint32")), "int32"), scalar(3, "int32")),
   dtype: "int32",
   scalars: ({ low, span }) => [span, low],
 });
