@@ -138,6 +138,21 @@ export function outputTypes(expr: Expr): DType[] {
   return expr.outputs.map((position) => expr.nodes[position]!.dtype);
 }
 
+/** Scalar operations that take many instructions. */
+const costly: ReadonlySet<string> = new Set(
+  "exp expm1 log log1p sin cos tan asin acos atan sinh cosh tanh sigmoid erf pow atan2 threefry floorDiv mod shl shr".split(" "),
+);
+
+/** Whether a scalar operation takes many instructions. */
+export function isCostly(op: ScalarOp): boolean {
+  return costly.has(op);
+}
+
+/** Whether an expression is so small that what is around it counts: the loop, and moving its elements. */
+export function isCheap(expr: Expr): boolean {
+  return expr.nodes.length <= 16 && !expr.nodes.some((node) => node.kind === "op" && isCostly(node.op));
+}
+
 function nodeKey(node: ExprNode): string {
   switch (node.kind) {
     case "input":

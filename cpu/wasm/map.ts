@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Expr, outputTypes } from "../../tensor/expr.ts";
+import { type Expr, isCheap, isCostly, outputTypes } from "../../tensor/expr.ts";
 import type { MapKernel, View } from "../../tensor/kernel.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import type { Accelerator } from "../accelerator.ts";
@@ -295,18 +295,9 @@ export function loadWord(f: FunctionBuilder, block: Local, at: number): Local {
   return local;
 }
 
-const costly: ReadonlySet<string> = new Set(
-  "exp expm1 log log1p sin cos tan asin acos atan sinh cosh tanh sigmoid erf pow atan2 threefry floorDiv mod shl shr".split(" "),
-);
-
 /** What computing expressions for one element takes on one thread, roughly: moving it, and its operations. */
 export function nanosecondsOf(exprs: readonly Expr[], operands: number): number {
   let nanoseconds = 0.15 * operands;
-  for (const { nodes } of exprs) for (const node of nodes) nanoseconds += node.kind === "op" && costly.has(node.op) ? 1.5 : 0.05;
+  for (const { nodes } of exprs) for (const node of nodes) nanoseconds += node.kind === "op" && isCostly(node.op) ? 1.5 : 0.05;
   return nanoseconds;
-}
-
-/** Whether an expression is so small that the loop around it counts. */
-export function isCheap(expr: Expr): boolean {
-  return expr.nodes.length <= 16 && !expr.nodes.some((node) => node.kind === "op" && costly.has(node.op));
 }

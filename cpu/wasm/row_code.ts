@@ -3,11 +3,11 @@
  *
  * @module
  */
-import type { Expr } from "../../tensor/expr.ts";
+import { type Expr, isCheap } from "../../tensor/expr.ts";
 import { type Accumulator, chunkVectors, createAccumulator, manyWays } from "./accumulators.ts";
 import { countOn, loadScalar } from "./block.ts";
 import { detectRelaxedSimd, type FunctionBuilder, type Local, ModuleBuilder, type WasmFunction } from "./encoder.ts";
-import { isCheap, loadWord, positions } from "./map.ts";
+import { loadWord, positions } from "./map.ts";
 import { advance, loadPartial, loadVector, type Operand, storeFirst, storePartial, storeVector } from "./operands.ts";
 import { headWords, type RowPlan, type RowVariant } from "./row_plan.ts";
 import { ExpressionWriter, type Leaves } from "./scalar.ts";

@@ -4,7 +4,8 @@
  * @module
  */
 import { resolveScalars, type Scalars } from "../capture.ts";
-import { type Expr, expression, outputTypes, result, scalar, type Value } from "../expr.ts";
+import { byteSize } from "../dtype.ts";
+import { type Expr, expression, isCheap, outputTypes, result, scalar, type Value } from "../expr.ts";
 import type { Kernel, MapKernel, RowKernel } from "../kernel.ts";
 import { sameShape } from "../shape.ts";
 import type { Entry, KernelRecord, Operand } from "./record.ts";
@@ -13,6 +14,8 @@ import type { Entry, KernelRecord, Operand } from "./record.ts";
 const mostOperands = 8;
 /** Beyond this an expression would spill more than fusing saves. */
 const mostNodes = 96;
+/** What is computed anew may read so many times the bytes that it writes: one operand of its size, and small ones beside it. */
+const spreadReads = 1.25;
 
 /** Drops kernels whose results nobody reads; `lasting` says which buffers are seen from outside. */
 export function dropDead(entries: readonly Entry[], lasting: (buffer: number) => boolean): Entry[] {
@@ -35,13 +38,17 @@ export function dropDead(entries: readonly Entry[], lasting: (buffer: number) =>
 /**
  * Fuses until nothing changes: an elementwise kernel into the one kernel that reads its result (as another elementwise kernel, a reduction's
  * prologue, a row's expressions or a product's epilogue input), and one that alone reads the result of a product, a reduction or a row into
- * that one's last expression.
+ * that one's last expression. One that computes little and reads no more than it writes goes into all kernels that read its result: computing
+ * it anew moves less memory than keeping it.
  */
 export function fuse(entries: readonly Entry[], lasting: (buffer: number) => boolean): Entry[] {
   const list = [...entries];
   const uses = new Uses(list, lasting);
-  for (let at = 0; at < list.length; at++) {
-    for (let fused = true; fused;) fused = fuseInto(list, at, uses);
+  for (let changed = true; changed;) {
+    for (let at = 0; at < list.length; at++) {
+      for (let fused = true; fused;) fused = fuseInto(list, at, uses);
+    }
+    changed = list.some((entry) => spread(list, entry, uses));
   }
   return list.filter((entry) => entry !== removed);
 }
@@ -72,6 +79,11 @@ class Uses {
   onlyWriter(buffer: number): Entry | undefined {
     const writers = this.#writers.get(buffer);
     return !this.#lasting(buffer) && writers?.size === 1 ? [...writers][0] : undefined;
+  }
+
+  /** The records that read a buffer. */
+  readersOf(buffer: number): Entry[] {
+    return [...this.#readers.get(buffer) ?? []];
   }
 
   /** Whether exactly one record reads a buffer. */
@@ -119,6 +131,36 @@ function fuseInto(list: Entry[], at: number, uses: Uses): boolean {
     return true;
   }
   return false;
+}
+
+/** Tries to compute what one record gives in each of the several that read it; true when it did. */
+function spread(list: Entry[], producer: Entry, uses: Uses): boolean {
+  if (producer.kind !== "kernel" || producer.kernel.kind !== "map" || !isCheap(producer.kernel.expr)) return false;
+  const { buffer, view } = producer.outputs[0]!;
+  // Numbers that change may be drawn anew whenever they are asked for.
+  if (typeof producer.scalars === "function" || uses.onlyWriter(buffer) !== producer || uses.readOnce(buffer)) return false;
+  const read = producer.inputs.reduce((bytes, { view }) => bytes + touchedBytes(view), 0);
+  if (read > spreadReads * touchedBytes(view)) return false;
+  const from = list.indexOf(producer);
+  const replaced = uses.readersOf(buffer).map((consumer) => {
+    const at = list.indexOf(consumer);
+    const inPlace = consumer.kind === "kernel" && at > from && unchangedBetween(list, from, at, producer);
+    return { consumer, at, fused: inPlace ? inlineProducer(producer, consumer, buffer) : undefined };
+  });
+  if (replaced.length === 0 || replaced.some(({ fused }) => fused === undefined)) return false;
+  for (const { consumer, at, fused } of replaced) {
+    uses.remove(consumer);
+    list[at] = fused!;
+    uses.add(fused!);
+  }
+  uses.remove(producer);
+  list[from] = removed;
+  return true;
+}
+
+/** Bytes of the distinct elements that a view shows. */
+function touchedBytes({ dtype, shape, strides }: Operand["view"]): number {
+  return shape.reduce((bytes, size, dim) => strides[dim] === 0 ? bytes : bytes * size, byteSize[dtype]);
 }
 
 /** Whether what the producer reads stays as it is up to the consumer, so that it may be read there instead. */

@@ -169,6 +169,74 @@ Deno.test("compile fuses elementwise chains into one kernel", () => {
   assertEquals(after.length, 1);
 });
 
+for (const device of ["cpu", "webgpu"]) {
+  Deno.test({
+    name: `compile on ${device} computes anew what is cheap and read by several kernels, and only what may be`,
+    ignore: device === "webgpu" && ignoreWebgpu,
+    async fn() {
+      using _ = scope();
+      const w = tensor([5, 6], { device });
+      const cases: Readonly<Record<string, [step: (x: Tensor) => Tensor | Tensor[], kernels: number]>> = {
+        "a cheap map, a sum and a map": [(x) => {
+          const y = x.mul(2).add(1).relu();
+          return y.sub(y.mean());
+        }, 2],
+        "a map of a map that both go into three kernels": [(x) => {
+          const y = x.add(1);
+          const z = y.mul(y);
+          return [z.sum(), z.max(), z.sub(y)];
+        }, 3],
+        "an exponential": [(x) => {
+          const y = x.exp();
+          return y.sub(y.mean());
+        }, 3],
+        "two operands": [(x) => {
+          const y = x.add(x.flip(0));
+          return y.sub(y.mean());
+        }, 3],
+        "a product's operand": [(x) => {
+          const y = x.mul(2);
+          return [y.reshape([1, 2]).matmul(y.reshape([2, 1])), y.sum()];
+        }, 3],
+        "one that is a result too": [(x) => {
+          const y = x.mul(2);
+          return [y, y.sum(), y.max()];
+        }, 3],
+        "what it reads changes in between": [(x) => {
+          const y = w.mul(2);
+          const sum = y.sum();
+          noGrad(() => w.copy_(x));
+          return [sum, y.max(), w.sum()];
+        }, 5],
+      };
+      for (const [name, [step, kernels]] of Object.entries(cases)) {
+        const compiled = compile((x: Tensor) => step(x) as Tensor[]);
+        noGrad(() => w.copy_(tensor([5, 6], { device })));
+        const results: (Tensor | Tensor[])[][] = [[], []];
+        for (const x of [[1, -3], [2, 7], [0.5, 1]]) results[0]!.push(compiled(tensor(x, { device })));
+        noGrad(() => w.copy_(tensor([5, 6], { device })));
+        for (const x of [[1, -3], [2, 7], [0.5, 1]]) results[1]!.push(step(tensor(x, { device })));
+        const [actual, expected] = await Promise.all(results.map((list) => Promise.all(list.flat().map((each) => each.toArray()))));
+        assertEquals(actual, expected, name);
+        assertEquals(compiled.explain().after.length, kernels, `${name}: ${compiled.explain().after.join("\n")}`);
+      }
+    },
+  });
+}
+
+Deno.test("compile draws random numbers once that several kernels read", async () => {
+  using _ = scope();
+  const step = compile((x: Tensor) => {
+    const keep = rand([4]).lt(0.5);
+    return { first: keep.where(x, 0), second: keep.where(x.mul(2), 0), count: keep.to("float32").sum() };
+  });
+  for (let i = 0; i < 6; i++) {
+    const { first, second, count } = step(ones([4]));
+    assertEquals(await second.data(), (await first.data()).map((value) => 2 * value));
+    assertEquals(await first.sum().item(), await count.item());
+  }
+});
+
 /** What is left of the kernels that compute y = relu(f(x) + bias) and its gradients, without their shapes. */
 function fusedKernels(device: string, f: (x: Tensor, w: Tensor) => Tensor, shapes: readonly (readonly number[])[]): string[] {
   using _ = scope();
