@@ -10,7 +10,6 @@ import type { Accelerator, Accelerators, CpuStorage } from "./accelerator.ts";
 import { Heap } from "./heap.ts";
 import { runReference } from "./reference.ts";
 import type { Strided } from "./reference/strided.ts";
-import { createSortingAccelerators } from "./sorting.ts";
 import { Threads } from "./threads.ts";
 import { createAccelerators } from "./wasm/mod.ts";
 import { shareWork } from "./wasm/tasks.ts";
@@ -71,7 +70,7 @@ export class CpuBackend implements Backend {
     if (this.#threads !== undefined) shareWork(this.heap, this.#threads);
     const where = this.#threads === undefined ? "this processor" : `up to ${threads} threads`;
     this.description = accelerate ? `WebAssembly SIMD on ${where}` : "plain TypeScript on this processor";
-    this.#accelerators = accelerate ? allAccelerators(this.heap) : {};
+    this.#accelerators = accelerate ? createAccelerators(this.heap) : {};
   }
 
   /** Every element type is supported. */
@@ -178,10 +177,6 @@ function threadsVariable(): string | undefined {
   if (typeof Deno === "undefined") return undefined;
   const { state } = Deno.permissions.querySync({ name: "env", variable });
   return state === "granted" ? Deno.env.get(variable) : undefined;
-}
-
-function allAccelerators(heap: Heap): Accelerators {
-  return { ...createSortingAccelerators(heap), ...createAccelerators(heap) };
 }
 
 function pointerOf(storage: Storage, action: string): number {

@@ -216,7 +216,10 @@ export interface ScanKernel {
   readonly combine: "sum" | "prod" | "max" | "min";
 }
 
-/** Stable sort along the last dim: values and their int32 positions, both contiguous. NaN counts as greatest. */
+/**
+ * Stable sort along the last dim: values and their int32 positions, both contiguous. NaN counts as greatest. Where the outputs' last dim is
+ * smaller than the input's, only as many of the first are wanted.
+ */
 export interface SortKernel {
   /** The family. */
   readonly kind: "sort";

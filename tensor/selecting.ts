@@ -66,7 +66,13 @@ export function kthvalue(x: Tensor, k: number, dim: number, options: KeepDimOpti
   if (!Number.isInteger(k) || k < 1 || k > size) {
     throw new ArgumentError(`Cannot kthvalue ${formatShapes([x.shape])}: k from 1 to ${size} is needed, got ${k}`);
   }
-  return alongRow(x, dim, options, "kthvalue", (row) => row.detach().sort().indices.narrow(-1, { start: k - 1, length: 1 }));
+  return alongRow(
+    x,
+    dim,
+    options,
+    "kthvalue",
+    (row) => row.detach().topk(k, { largest: false }).indices.narrow(-1, { start: k - 1, length: 1 }),
+  );
 }
 
 /** Internal: see {@link Tensor.mode}. */

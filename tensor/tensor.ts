@@ -1089,10 +1089,10 @@ export class Tensor implements Scoped, Disposable {
     if (!Number.isInteger(k) || k < 0 || k > (this.shape[at] ?? 1)) {
       throw new ArgumentError(`Cannot topk ${formatShapes([this.shape])}: k from 0 to ${this.shape[at] ?? 1} is needed, got ${k}`);
     }
-    const [values, indices] = tidy(() => {
-      const sorted = this.sort(at, { descending: largest });
-      return [sorted.values, sorted.indices].map((part) => this.rank === 0 ? part : part.narrow(at, { start: 0, length: k }));
-    });
+    if (this.rank === 0) return { values: this.clone(), indices: this.newZeros([], "int32") };
+    const [values, indices] = tidy(() =>
+      apply(indexing.sort, [this.transpose(at, -1)], { descending: largest, count: k }).map((sorted) => sorted.transpose(at, -1))
+    );
     return { values: values!, indices: indices! };
   }
 

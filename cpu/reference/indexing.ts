@@ -90,17 +90,17 @@ export function runScan(kernel: ScanKernel, inputs: readonly Strided[], outputs:
 /** Runs a sort kernel. */
 export function runSort(kernel: SortKernel, inputs: readonly Strided[], outputs: readonly Strided[]): void {
   const values = toFloat64(inputs[0]!);
-  const shape = inputs[0]!.shape;
-  const count = shape[shape.length - 1] ?? 1;
-  const sorted = new Float64Array(sizeOf(shape));
+  const count = inputs[0]!.shape.at(-1) ?? 1;
+  const wanted = outputs[0]!.shape.at(-1) ?? 1;
+  const sorted = new Float64Array(sizeOf(outputs[0]!.shape));
   const places = new Float64Array(sorted.length);
   const sign = kernel.descending ? -1 : 1;
-  for (let start = 0; start < values.length; start += count) {
+  for (let start = 0, to = 0; to < sorted.length; start += count, to += wanted) {
     const order = Int32Array.from({ length: count }, (_, at) => at);
     order.sort((a, b) => sign * compare(values[start + a]!, values[start + b]!) || a - b);
-    order.forEach((from, at) => {
-      sorted[start + at] = values[start + from]!;
-      places[start + at] = from;
+    order.subarray(0, wanted).forEach((from, at) => {
+      sorted[to + at] = values[start + from]!;
+      places[to + at] = from;
     });
   }
   store(sorted, outputs[0]!);

@@ -45,6 +45,16 @@ export function scratchPointer(heap: ScratchHeap, purpose: string, bytes: number
   return pointer;
 }
 
+/** Memory for the time of a call. */
+export function withMemory(heap: ScratchHeap, bytes: number, use: (pointer: number) => void): void {
+  const pointer = heap.alloc(bytes);
+  try {
+    use(pointer);
+  } finally {
+    heap.free(pointer);
+  }
+}
+
 /** The functions of the module `build` writes, to be called on a heap's memory. */
 export function functionsOn(heap: ScratchHeap, key: string, build: (module: ModuleBuilder) => void): Record<string, WasmFunction> {
   const functions = instantiateOnce(heap.memory, key, build);

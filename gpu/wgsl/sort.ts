@@ -3,7 +3,8 @@
  *
  * Numbers become u32 keys of the same order, so that NaN, signed zeros and the direction are settled once. Blocks are sorted in
  * workgroup memory by a bitonic network over (key, position), which no two elements share; longer rows are then merged by
- * passes of doubling width, in which each element finds its place by a binary search in the neighbouring run.
+ * passes of doubling width, in which each element finds its place by a binary search in the neighbouring run. Where only the first of a row are
+ * wanted, no run keeps more than these.
  *
  * @module
  */
@@ -30,17 +31,20 @@ const block = 1024;
 /** The dispatches of a {@link SortKernel}. */
 export function planSort(kernel: SortKernel, inputs: readonly View[], outputs: readonly View[], limits: Limits): Plan {
   const x = inputs[0]!;
-  const size = sizeOf(x.shape);
-  if (size === 0) return emptyPlan;
+  const wanted = outputs[0]!.shape.at(-1) ?? 1;
+  if (sizeOf(outputs[0]!.shape) === 0) return emptyPlan;
   const length = x.shape.at(-1) ?? 1;
-  const sort: Sort = { kernel, x, outputs, length, rows: size / length, limits };
+  const sort: Sort = { kernel, x, outputs, length, wanted, rows: sizeOf(x.shape) / length, limits };
   if (length <= block) return { temporaries: [], dispatches: [blockDispatch(sort)] };
   const dispatches = [blockDispatch(sort)];
-  for (let width = block, from: 0 | 2 = 0; width < length; width *= 2, from = from === 0 ? 2 : 0) {
-    dispatches.push(mergeDispatch(sort, width, from));
+  let runs = shortened({ length, width: block }, wanted);
+  const words = sort.rows * runs.length * 4;
+  for (let from: 0 | 2 = 0; runs.width < runs.length; from = from === 0 ? 2 : 0) {
+    const merged = shortened({ length: runs.length, width: runs.width * 2 }, wanted);
+    dispatches.push(mergeDispatch(sort, runs, merged, from));
+    runs = merged;
   }
-  const words = size * 4;
-  return { temporaries: length <= 2 * block ? [words, words] : [words, words, words, words], dispatches };
+  return { temporaries: dispatches.length === 2 ? [words, words] : [words, words, words, words], dispatches };
 }
 
 interface Sort {
@@ -48,8 +52,23 @@ interface Sort {
   readonly x: View;
   readonly outputs: readonly View[];
   readonly length: number;
+  /** How many of the first of each row are given. */
+  readonly wanted: number;
   readonly rows: number;
   readonly limits: Limits;
+}
+
+/** A row as sorted runs of one width behind each other; the last may be shorter. */
+interface Runs {
+  readonly length: number;
+  readonly width: number;
+}
+
+/** What is left of runs that keep no more than `wanted` elements each. */
+function shortened({ length, width }: Runs, wanted: number): Runs {
+  const kept = Math.min(width, wanted);
+  const whole = Math.ceil(length / width) - 1;
+  return { length: whole * kept + Math.min(kept, length - whole * width), width: kept };
 }
 
 /** The position in x of element `i` of row `row`. */
@@ -61,7 +80,7 @@ function sourcePosition({ x }: Sort, i: string): string {
 /** Statements that write the element from position `from` of the row to place `to` of the outputs. */
 function writeResult(sort: Sort, buffers: Buffers, to: string, from: string): string {
   const [values, positions] = sort.outputs as [View, View];
-  const at = (view: View) => `row * ${u32(sort.length)} + ${to} + ${u32(view.offset)}`;
+  const at = (view: View) => `row * ${u32(sort.wanted)} + ${to} + ${u32(view.offset)}`;
   return `${buffers.store("values", at(values), buffers.load("x", sourcePosition(sort, from)))}
     ${buffers.store("positions", at(positions), `i32(${from})`)}`;
 }
@@ -86,7 +105,7 @@ function keySource({ kernel, x }: Sort): string {
 
 /** One workgroup per block. Places past the row's end hold the greatest key and sort last by their position. */
 function blockDispatch(sort: Sort): Dispatch {
-  const { x, outputs, length, rows, limits } = sort;
+  const { x, outputs, length, wanted, rows, limits } = sort;
   const size = Math.min(block, 2 ** Math.ceil(Math.log2(Math.max(length, 2))));
   const threads = Math.min(256, size / 2);
   const blocks = Math.ceil(length / size);
@@ -97,7 +116,10 @@ function blockDispatch(sort: Sort): Dispatch {
       ? [writeOutput("values", 0, outputs[0]!), writeOutput("positions", 1, outputs[1]!)]
       : [temporary("keys", 0, "uint32", "read_write"), temporary("places", 1, "uint32", "read_write")]),
   ]);
-  const write = whole ? writeResult(sort, buffers, "i", "shared_places[at]") : `let target_at = row * ${u32(length)} + i;
+  const runs = shortened({ length, width: size }, wanted);
+  const write = whole
+    ? writeResult(sort, buffers, "i", "shared_places[at]")
+    : `let target_at = row * ${u32(runs.length)} + group % ${u32(blocks)} * ${u32(runs.width)} + at;
     ${buffers.store("keys", "target_at", "shared_keys[at]")}
     ${buffers.store("places", "target_at", "shared_places[at]")}`;
   return groupDispatch({
@@ -139,16 +161,16 @@ var<workgroup> shared_places: array<u32, ${size}>;`,
   workgroupBarrier();
   for (var at = local; at < ${u32(size)}; at += ${u32(threads)}) {
     let i = first + at;
-    if (i >= ${u32(length)}) { break; }
+    if (i >= ${u32(length)} || at >= ${u32(runs.width)}) { break; }
     ${write}
   }`,
   }, limits);
 }
 
-/** Merges runs of `width` in pairs, from the temporaries `from` and `from + 1` into the other two, or into the outputs at the end. */
-function mergeDispatch(sort: Sort, width: number, from: 0 | 2): Dispatch {
-  const { x, outputs, length, rows, limits } = sort;
-  const final = width * 2 >= length;
+/** Merges runs in pairs, from the temporaries `from` and `from + 1` into the other two, or into the outputs at the end. */
+function mergeDispatch(sort: Sort, { length, width }: Runs, merged: Runs, from: 0 | 2): Dispatch {
+  const { x, outputs, rows, limits } = sort;
+  const final = merged.width >= merged.length;
   const to = from === 0 ? 2 : 0;
   const buffers = bindBuffers([
     temporary("keys", from, "uint32", "read"),
@@ -158,7 +180,9 @@ function mergeDispatch(sort: Sort, width: number, from: 0 | 2): Dispatch {
       : [temporary("next_keys", to, "uint32", "read_write"), temporary("next_places", to + 1, "uint32", "read_write")]),
   ]);
   const key = (i: string) => buffers.load("keys", `row * ${u32(length)} + ${i}`);
-  const write = final ? writeResult(sort, buffers, "place", "origin") : `let target_at = row * ${u32(length)} + place;
+  const write = final
+    ? writeResult(sort, buffers, "place", "origin")
+    : `let target_at = row * ${u32(merged.length)} + run / 2u * ${u32(merged.width)} + place;
     ${buffers.store("next_keys", "target_at", "own")}
     ${buffers.store("next_places", "target_at", "origin")}`;
   return elementDispatch({
@@ -179,7 +203,9 @@ function mergeDispatch(sort: Sort, width: number, from: 0 | 2): Dispatch {
     let probe = ${key("middle")};
     if (probe < own || (second && probe == own)) { low = middle + 1u; } else { high = middle; }
   }
-  let place = run / 2u * ${u32(2 * width)} + i % ${u32(width)} + low - other;
-    ${write}`,
+  let place = i % ${u32(width)} + low - other;
+  if (place < ${u32(merged.width)}) {
+    ${write}
+  }`,
   }, limits);
 }

@@ -134,12 +134,21 @@ export const cumsum: KernelOp<Record<never, never>> = scan("cumsum", "sum", ({ d
 
 const sortKernels = memoize((descending: boolean) => ({ kind: "sort", key: `sort ${descending}`, descending }) as const);
 
+/** In which order, and how many of the first: all, when not told. */
+export interface SortAttributes {
+  readonly descending: boolean;
+  readonly count?: number;
+}
+
 /** Stable sort along the last dim: values and positions. */
-export const sort: KernelOp<{ readonly descending: boolean }> = {
+export const sort: KernelOp<SortAttributes> = {
   kind: "kernel",
   name: "sort",
   saves: { outputs: [1] },
-  vjp: ({ dy, y }) => [dy.newZeros(dy.shape).scatter(-1, { index: y(1), src: dy })],
-  infer: ([x]) => [x!, { dtype: "int32" satisfies DType, shape: x!.shape }],
+  vjp: ({ dy, y, inputs }) => [zeros(dy, inputs[0]!.shape).scatter(-1, { index: y(1), src: dy })],
+  infer: ([x], { count }) => {
+    const shape = count === undefined ? x!.shape : [...x!.shape.slice(0, -1), count];
+    return [{ dtype: x!.dtype, shape }, { dtype: "int32" satisfies DType, shape }];
+  },
   launch: (inputs, outputs, { descending }) => ({ kernel: sortKernels(descending), inputs, outputs }),
 };

@@ -252,6 +252,19 @@ Deno.test("gather and scatter give the same bits on any number of threads, over 
   }
 });
 
+Deno.test("sort gives the same bits on any number of threads, by rows and within a row", async () => {
+  for (const descending of [false, true]) {
+    const kernel: Kernel = { kind: "sort", key: `threads sort ${descending}`, descending };
+    const outputs = (...shape: number[]): Output[] => [{ shape }, { shape, dtype: "int32" }];
+    await same(kernel, [random(301, 1000)], outputs(301, 1000));
+    await same(kernel, [permuted(random(9000, 11), 1, 0)], outputs(11, 9000));
+    await same(kernel, [random(301, 1000)], outputs(301, 7));
+    await same(kernel, [random(301, 1000)], outputs(301, 100));
+    await same(kernel, [random(200_003)], outputs(200_003));
+    await same(kernel, [random(200_003)], outputs(1003));
+  }
+});
+
 Deno.test("CpuBackend uses the processors unless told otherwise, and starts no thread before there is work", () => {
   const named = Deno.permissions.querySync({ name: "env", variable: "TANDEM_THREADS" }).state === "granted"
     ? Number(Deno.env.get("TANDEM_THREADS") ?? NaN)

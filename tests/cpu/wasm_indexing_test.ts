@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { CpuBackend } from "../../cpu/mod.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import { IndexError } from "../../tensor/errors.ts";
-import type { GatherKernel, ScatterKernel } from "../../tensor/kernel.ts";
+import type { GatherKernel, ScatterKernel, SortKernel } from "../../tensor/kernel.ts";
 import { Host } from "./host.ts";
 import { compare, dense, expanded, flipped, type Operand, permuted } from "./wasm_harness.ts";
 
@@ -122,5 +122,63 @@ Deno.test("gather and scatter refuse a bad index wherever it stands, before anyt
       assertThrows(() => host.backend.run(scatter(0, "sum"), sources, [target], []), IndexError, `Cannot scatter [50]: ${message}`);
       assertEquals([...host.values(output), ...host.values(target)], new Array(count + 50).fill(5));
     }
+  }
+});
+
+function sort(descending: boolean): SortKernel {
+  return { kind: "sort", key: `sort ${descending}`, descending };
+}
+
+function sorted(x: Operand, wanted: number): [Operand, Operand] {
+  const shape = [...x.shape.slice(0, -1), wanted];
+  return [dense(x.dtype, shape, () => 0), dense("int32", shape, () => 0)];
+}
+
+Deno.test("sort orders rows of every length and type, stably, both ways, with NaN last and signed zeros equal", () => {
+  for (const dtype of ["float32", "int32", "uint32", "bool"] as const) {
+    for (const descending of [false, true]) {
+      for (const count of [1, 2, 3, 47, 48, 49, 50, 255, 256, 257, 1000, 8191, 8192, 9000]) {
+        const x = values(dtype, [2, count], count);
+        compare(sort(descending), [x], sorted(x, count), { label: `${dtype} ${descending} ${count}` });
+      }
+    }
+  }
+});
+
+Deno.test("sort gives only as many of the first as there is room for", () => {
+  for (const dtype of ["float32", "int32", "uint32", "bool"] as const) {
+    for (const descending of [false, true]) {
+      for (const count of [1, 4, 15, 16, 17, 33, 100, 1001]) {
+        const x = values(dtype, [3, count], count);
+        for (const wanted of [0, 1, 2, 5, 16, 31, 32, 33, 64, 65, 250, 251, count]) {
+          if (wanted > count) continue;
+          compare(sort(descending), [x], sorted(x, wanted), { label: `${dtype} ${descending} ${wanted} of ${count}` });
+        }
+      }
+    }
+  }
+  // Every element better than all before, and none.
+  for (const f of [(i: number) => i, (i: number) => -i, () => 3, (i: number) => i % 3 === 0 ? NaN : -0]) {
+    const x = dense("float32", [2, 500], f);
+    for (const wanted of [1, 7, 40, 120]) compare(sort(true), [x], sorted(x, wanted));
+  }
+});
+
+Deno.test("sort reads rows through any strides", () => {
+  for (const dtype of ["float32", "bool"] as const) {
+    for (const x of [permuted(values(dtype, [70, 5], 1), [1, 0]), flipped(values(dtype, [5, 70], 2), 1)]) {
+      for (const wanted of [3, 70]) compare(sort(false), [x], sorted(x, wanted));
+    }
+    const deep = permuted(values(dtype, [4, 60, 3], 3), [2, 0, 1]);
+    compare(sort(true), [deep], sorted(deep, 60));
+    const repeated = expanded(values(dtype, [1, 60], 4), [5, 60]);
+    compare(sort(true), [repeated], sorted(repeated, 60));
+  }
+});
+
+Deno.test("sort orders rows that are too long for one thread", () => {
+  for (const dtype of ["float32", "int32"] as const) {
+    const x = values(dtype, [2, 70_001], 5);
+    for (const wanted of [20, 4000, 40_000, 70_001]) compare(sort(wanted % 2 === 0), [x], sorted(x, wanted));
   }
 });

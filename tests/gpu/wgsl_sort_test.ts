@@ -19,6 +19,19 @@ gpuTest("planSort sorts rows of any length, stably, both ways", async () => {
   }
 });
 
+gpuTest("planSort gives only as many of the first as there is room for", async () => {
+  for (const descending of directions) {
+    for (const [rows, length] of [[3, 5], [4, 1000], [2, 1025], [3, 3000], [1, 9217]] as const) {
+      const x = filled("float32", [rows, length], () => whole(400) - 200);
+      for (const wanted of [0, 1, 5, 300, 1024, 1500, length - 1]) {
+        if (wanted > length) continue;
+        const shape = [rows, wanted];
+        await compareOnGpu(sort(descending), [x], [{ shape }, { shape, dtype: "int32" }], exact);
+      }
+    }
+  }
+});
+
 gpuTest("planSort sorts 70,000 whole numbers with many ties", async () => {
   for (const descending of directions) {
     const x = filled("int32", [70000], () => whole(100) - 50);

@@ -13,7 +13,7 @@ import type { Accelerators, CpuStorage } from "../../accelerator.ts";
 import { checkIndex, standStill } from "../../reference/indexing.ts";
 import { joinDims } from "../block.ts";
 import type { WasmFunction } from "../encoder.ts";
-import { functionsOn, type ScratchHeap, scratchPointer } from "../scratch.ts";
+import { functionsOn, type ScratchHeap, scratchPointer, withMemory } from "../scratch.ts";
 import { forEachPiece, forEachRange, piecesFor } from "../tasks.ts";
 import {
   type ElementBytes,
@@ -47,16 +47,6 @@ function bytesOf({ strides, dtype }: View): number[] {
 
 function indexFunctions(heap: ScratchHeap): Record<string, WasmFunction> {
   return functionsOn(heap, "index checks", emitIndexChecks);
-}
-
-/** Memory for the time of a call. */
-function withMemory(heap: ScratchHeap, bytes: number, use: (pointer: number) => void): void {
-  const pointer = heap.alloc(bytes);
-  try {
-    use(pointer);
-  } finally {
-    heap.free(pointer);
-  }
 }
 
 /** Reads every index once; throws IndexError for one outside the dim. */
