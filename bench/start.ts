@@ -8,6 +8,7 @@ import { printFirstProduct } from "./harness.ts";
 
 const [device] = Deno.args;
 if (device === "webgpu") await init({ device });
-await printFirstProduct(device === "webgpu" ? "tandem-webgpu" : "tandem", async (a, b, shape) => {
-  return await tensor(a, { shape }).matmul(tensor(b, { shape })).data();
+await printFirstProduct(device === "webgpu" ? "tandem-webgpu" : "tandem", async (values, shape) => {
+  const x = tensor(values, { shape });
+  return await x.matmul(x).data();
 });

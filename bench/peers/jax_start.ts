@@ -7,11 +7,10 @@ import { type Array as Numbers, defaultDevice, init, jit, numpy as np } from "@j
 import { printFirstProduct } from "../harness.ts";
 
 const [mode = "jit"] = Deno.args;
-const product = (a: Numbers, b: Numbers) => np.matmul(a, b);
 await init("wasm");
 defaultDevice("wasm");
-await printFirstProduct(`jax-${mode}`, async (a, b, shape) => {
-  const multiply = mode === "jit" ? jit(product) : product;
-  return await multiply(np.array(a, { shape: [...shape] }), np.array(b, { shape: [...shape] })).data();
+await printFirstProduct(`jax-${mode}`, async (values, shape) => {
+  const square = (x: Numbers) => np.matmul(x.ref, x);
+  return await (mode === "jit" ? jit(square) : square)(np.array(values, { shape: [...shape] })).data();
 });
 Deno.exit(0);

@@ -14,7 +14,8 @@ if (backend === "wasm") {
   setWasmPaths(decodeURIComponent(new URL(".", binary).pathname));
 }
 if (!await tf.setBackend(backend)) throw new Error(`TensorFlow.js has no backend ${backend} here`);
-await printFirstProduct(`tfjs-${backend}`, async (a, b, shape) => {
-  return await tf.matMul(tf.tensor2d(a, [...shape]), tf.tensor2d(b, [...shape])).data();
+await printFirstProduct(`tfjs-${backend}`, async (values, shape) => {
+  const x = tf.tensor2d(values, [...shape]);
+  return await tf.matMul(x, x).data();
 });
 Deno.exit(0);

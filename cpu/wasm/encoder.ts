@@ -344,9 +344,9 @@ export class ModuleBuilder {
     return joined([
       [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
       section(1, functions.map(({ signature }) => [0x60, ...typeList(signature.params), ...typeList(signature.results ?? [])])),
-      section(2, [[...utf8("env"), ...utf8("memory"), 0x02, ...limits]]),
+      section(2, [[...ascii("env"), ...ascii("memory"), 0x02, ...limits]]),
       section(3, functions.map((_, position) => unsigned(position))),
-      section(7, functions.map(({ name, position }) => [...utf8(name), 0x00, ...unsigned(position)])),
+      section(7, functions.map(({ name, position }) => [...ascii(name), 0x00, ...unsigned(position)])),
       section(10, functions.map((builder) => builder.encode())),
     ]);
   }
@@ -432,9 +432,9 @@ function typeList(types: readonly ValueType[]): number[] {
   return [...unsigned(types.length), ...types.map((type) => typeCodes[type])];
 }
 
-function utf8(text: string): number[] {
-  const bytes = new TextEncoder().encode(text);
-  return [...unsigned(bytes.length), ...bytes];
+/** A name in ASCII, as every name here is. A TextEncoder would take longer than all names of a first product. */
+function ascii(text: string): number[] {
+  return [...unsigned(text.length), ...Array.from(text, (character) => character.charCodeAt(0))];
 }
 
 function bytesOf(view: ArrayBufferView): Uint8Array {

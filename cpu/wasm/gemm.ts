@@ -4,7 +4,16 @@
  * @module
  */
 import type { WasmFunction } from "./encoder.ts";
-import { type BlockTiles, emitBlocks, emitCopies, emitLoosePacker, emitPackers, tileColumns, tileRows } from "./gemm_kernels.ts";
+import {
+  type BlockTiles,
+  emitBlocks,
+  emitCopies,
+  emitLoosePacker,
+  emitPacker,
+  type PackLayout,
+  tileColumns,
+  tileRows,
+} from "./gemm_kernels.ts";
 import { functionsOn, type ScratchHeap, scratchPointer } from "./scratch.ts";
 import { forEachPiece, forEachRange, pieceLength, piecesFor } from "./tasks.ts";
 import { emitVectorProducts } from "./vector_kernels.ts";
@@ -226,6 +235,11 @@ export function packTogether(
   });
 }
 
+const packKeys = {
+  rows: { across: "pack rows across", along: "pack rows along", strided: "pack rows strided" },
+  columns: { across: "pack columns across", along: "pack columns along", strided: "pack columns strided" },
+} as const;
+
 /** Packs rows of A or columns of B into panels: full ones, then a narrow one for the rest (see `emitBlock`). */
 export function packPanels(
   heap: ScratchHeap,
@@ -239,7 +253,8 @@ export function packPanels(
   const panels = Math.floor(count / width);
   const rest = count - panels * width;
   if (panels > 0) {
-    const pack = functionsOn(heap, "pack", emitPackers)[what === "rows" ? "packRows" : "packColumns"]!;
+    const layout: PackLayout = operand.across === 4 ? "across" : operand.along === 4 ? "along" : "strided";
+    const pack = functionsOn(heap, packKeys[what][layout], (module) => emitPacker(module, width, layout))["pack"]!;
     pack(operand.pointer, target, panels, depth, operand.along, operand.across);
   }
   if (rest > 0) {

@@ -32,12 +32,6 @@ export function emitBlocks(module: ModuleBuilder, needed: BlockTiles): void {
   emitBlock(module, tiles, needed);
 }
 
-/** Adds `packRows` and `packColumns`. */
-export function emitPackers(module: ModuleBuilder): void {
-  emitPacker(module, "packRows", tileRows);
-  emitPacker(module, "packColumns", tileColumns);
-}
-
 /** Adds `copy` and `clear` (pointer, bytes). */
 export function emitCopies(module: ModuleBuilder): void {
   emitCopy(module);
@@ -294,55 +288,47 @@ export function emitChoice(fn: FunctionBuilder, local: Local, values: readonly n
   });
 }
 
-/**
- * `packRows`, `packColumns` (source, target, panels, k, stride along k, stride along the panel's width): full panels from any strides. Sources that
- * are contiguous one way or the other go by vectors.
- */
-function emitPacker(module: ModuleBuilder, name: string, width: number): void {
-  const fn = module.function(name, { params: ["i32", "i32", "i32", "i32", "i32", "i32"] });
+/** How the source of a panel lies: contiguous along the panel's width, along k, or neither way. The first two go by vectors. */
+export type PackLayout = "across" | "along" | "strided";
+
+/** `pack` (source, target, panels, k, stride along k, stride along the panel's width): full panels of a width from one layout. */
+export function emitPacker(module: ModuleBuilder, width: number, layout: PackLayout): void {
+  const fn = module.function("pack", { params: ["i32", "i32", "i32", "i32", "i32", "i32"] });
   const [source, target, panels, k, along, across] = fn.parameters as [Local, Local, Local, Local, Local, Local];
-  const from = fn.local("i32");
   const counter = fn.local("i32");
   const panel = fn.local("i32");
   const panelStep = fn.local("i32");
-  const lines = Array.from({ length: width }, () => fn.local("i32"));
-  fn.get(across).i32(width).op("i32.mul").set(panelStep);
-  const scalars = (): void => {
-    lines.forEach((line, row) =>
-      fn.get(target).get(line).load("f32.load").store("f32.store", row * 4).get(line).get(along).op("i32.add").set(line)
-    );
-    fn.increment(target, width * 4);
-  };
-  fn.get(panels);
+  const lines = Array.from({ length: layout === "across" ? 1 : width }, () => fn.local("i32"));
+  fn.get(across).i32(width).op("i32.mul").set(panelStep).get(panels);
   emitCountdown(fn, panel, 1, () => {
-    fn.get(across).i32(4).op("i32.eq").if(() => {
-      fn.get(source).set(from).get(k);
-      emitCountdown(fn, counter, 1, () => {
-        for (let part = 0; part < width; part += 4) {
-          if (width - part >= 4) fn.get(target).get(from).load("v128.load", part * 4).store("v128.store", part * 4);
-          else fn.get(target).get(from).load("f64.load", part * 4).store("f64.store", part * 4);
-        }
-        fn.increment(target, width * 4).get(from).get(along).op("i32.add").set(from);
+    fn.get(source).set(lines[0]!);
+    for (let row = 1; row < lines.length; row++) fn.get(lines[row - 1]!).get(across).op("i32.add").set(lines[row]!);
+    fn.get(k);
+    if (layout === "along") {
+      fn.i32(-4).op("i32.and");
+      emitCountdown(fn, counter, 4, () => {
+        for (let row = 0; row < width; row += 4) emitTranspose(fn, lines.slice(row, row + 4), target, width, row);
+        lines.forEach((line) => fn.increment(line, 16));
+        fn.increment(target, width * 16);
       });
-    }, () => {
-      fn.get(source).set(lines[0]!);
-      for (let row = 1; row < width; row++) fn.get(lines[row - 1]!).get(across).op("i32.add").set(lines[row]!);
-      fn.get(along).i32(4).op("i32.eq").if(() => {
-        fn.get(k).i32(-4).op("i32.and");
-        emitCountdown(fn, counter, 4, () => {
-          for (let row = 0; row < width; row += 4) emitTranspose(fn, lines.slice(row, row + 4), target, width, row);
-          lines.forEach((line) => fn.increment(line, 16));
-          fn.increment(target, width * 16);
-        });
-        fn.get(k).i32(3).op("i32.and");
-        emitCountdown(fn, counter, 1, scalars);
-      }, () => {
-        fn.get(k);
-        emitCountdown(fn, counter, 1, scalars);
-      });
+      fn.get(k).i32(3).op("i32.and");
+    }
+    emitCountdown(fn, counter, 1, () => {
+      if (layout === "across") emitRow(fn, lines[0]!, target, width);
+      else lines.forEach((line, row) => fn.get(target).get(line).load("f32.load").store("f32.store", row * 4));
+      lines.forEach((line) => fn.get(line).get(along).op("i32.add").set(line));
+      fn.increment(target, width * 4);
     });
     fn.get(source).get(panelStep).op("i32.add").set(source);
   });
+}
+
+/** Emits a copy of one row of a panel, whose elements follow each other. */
+function emitRow(fn: FunctionBuilder, from: Local, target: Local, width: number): void {
+  for (let part = 0; part < width; part += 4) {
+    if (width - part >= 4) fn.get(target).get(from).load("v128.load", part * 4).store("v128.store", part * 4);
+    else fn.get(target).get(from).load("f64.load", part * 4).store("f64.store", part * 4);
+  }
 }
 
 /** Emits 4 elements of each of 2 or 4 lines, transposed, into 4 rows of a panel from column `first` on. */
