@@ -37,13 +37,13 @@ const reservedFunctions = 512;
 export class CallRecorder implements Recorder {
   /** The heap on which pieces write their calls. */
   readonly heap: ScratchHeap;
-  /** The calls so far: number of the function, number of arguments, arguments. */
-  readonly calls: number[] = [];
   /** Changes when functions are numbered anew. */
   epoch = 0;
   /** Bytes of scratch memory that each thread needs. */
   arenaBytes = 0;
   readonly #allocator: Allocator;
+  #calls = new Float64Array(1024);
+  #length = 0;
   readonly #areas = new Map<string, { offset: number; bytes: number }>();
   readonly #numbers = new Map<WasmFunction, number>();
   readonly #functions: WasmFunction[] = [];
@@ -57,9 +57,19 @@ export class CallRecorder implements Recorder {
     this.heap = { memory, alloc: (bytes) => allocator.alloc(bytes), free: (pointer) => allocator.free(pointer), recorder: this };
   }
 
+  /** How many numbers the calls so far take. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** The calls so far: number of the function, number of arguments, arguments. */
+  get calls(): Float64Array<ArrayBuffer> {
+    return this.#calls.subarray(0, this.#length);
+  }
+
   /** Starts a new job. */
   begin(): void {
-    this.calls.length = 0;
+    this.#length = 0;
     this.arenaBytes = 0;
     this.#areas.clear();
     if (this.#functions.length <= mostFunctions - reservedFunctions) return;
@@ -83,24 +93,53 @@ export class CallRecorder implements Recorder {
 
   /** Notes one call. */
   note(fn: WasmFunction, ...args: number[]): number {
-    let number = this.#numbers.get(fn);
-    if (number === undefined) {
-      number = this.#functions.push(fn) - 1;
-      this.#numbers.set(fn, number);
-    }
-    this.calls.push(number, args.length);
-    for (let at = 0; at < args.length; at++) this.calls.push(args[at]!);
-    return 0;
+    return this.#append(this.#numberOf(fn), args);
   }
 
   /** Functions that note their calls. */
   noting(functions: Record<string, WasmFunction>): Record<string, WasmFunction> {
     let noting = this.#noting.get(functions);
     if (noting === undefined) {
-      const entries = Object.entries(functions).map(([name, fn]) => [name, (...args: number[]) => this.note(fn, ...args)] as const);
+      const entries = Object.entries(functions).map(([name, fn]) => [name, this.#notingOne(fn)] as const);
       this.#noting.set(functions, noting = Object.fromEntries(entries));
     }
     return noting;
+  }
+
+  #notingOne(fn: WasmFunction): WasmFunction {
+    let number = 0;
+    let epoch = -1;
+    return (...args: number[]) => {
+      if (epoch !== this.epoch) {
+        number = this.#numberOf(fn);
+        epoch = this.epoch;
+      }
+      return this.#append(number, args);
+    };
+  }
+
+  #numberOf(fn: WasmFunction): number {
+    let number = this.#numbers.get(fn);
+    if (number === undefined) {
+      number = this.#functions.push(fn) - 1;
+      this.#numbers.set(fn, number);
+    }
+    return number;
+  }
+
+  #append(number: number, args: readonly number[]): number {
+    const end = this.#length + 2 + args.length;
+    if (end > this.#calls.length) {
+      const before = this.#calls;
+      this.#calls = new Float64Array(2 * end);
+      this.#calls.set(before);
+    }
+    const calls = this.#calls;
+    calls[this.#length] = number;
+    calls[this.#length + 1] = args.length;
+    for (let at = 0; at < args.length; at++) calls[this.#length + 2 + at] = args[at]!;
+    this.#length = end;
+    return 0;
   }
 
   /** The functions noted for the first time since the last call, with room for their modules. */
@@ -119,7 +158,7 @@ export class CallRecorder implements Recorder {
 
   /** Makes the calls from one place in the list to another on this thread, whose scratch memory lies at `arena`. */
   play(from: number, to: number, arena: number): void {
-    const { calls } = this;
+    const calls = this.#calls;
     for (let at = from; at < to;) {
       const fn = this.#functions[calls[at]!]!;
       const end = at + 2 + calls[at + 1]!;

@@ -121,7 +121,7 @@ export class Threads implements TaskRunner {
     const starts = new Int32Array(count + 1);
     for (let index = 0; index < count; index++) {
       piece(recorder.heap, index);
-      starts[index + 1] = recorder.calls.length;
+      starts[index + 1] = recorder.length;
     }
     try {
       this.#publish(starts);
