@@ -28,6 +28,8 @@ export const control = {
   count: 55,
   /** WebAssembly pages of the memory. */
   pages: 56,
+  /** How often an idle thread looks for work before it sleeps. */
+  looks: 57,
   /** The list of pieces handed back. */
   returnedList: 64,
   /** Addresses of the threads' scratch memory. */
@@ -51,12 +53,6 @@ export const scratchMark = 2 ** 40;
 
 /** Words of a function's source: address and length of its module, place among the module's exports. */
 export const sourceWords = 3;
-
-/**
- * How often an idle thread looks for work before it sleeps: about 0.2 ms, in which the small kernels between two large ones pass. Waking one
- * that sleeps takes the caller 10 µs and the thread as much again; with a tenth as many looks a training step of 4 ms took 4 % longer.
- */
-const idleLooks = 30_000;
 
 /**
  * Another thread's growth of the memory shows in a thread's own view of it some time later, or at once after it grows it by nothing; until then
@@ -137,7 +133,7 @@ onmessage = ({ data: { memory, pointer, thread } }) => {
     if (ticket > 0) {
       if (Atomics.compareExchange(words, base, ticket, ticket - 1) === ticket && !run(ticket - 1)) return close();
       idle = 0;
-    } else if (++idle > ${idleLooks}) {
+    } else if (++idle > words[base + ${control.looks}]) {
       Atomics.add(words, base + ${control.sleeping}, 1);
       Atomics.wait(words, base, 0);
       Atomics.sub(words, base + ${control.sleeping}, 1);
