@@ -54,6 +54,7 @@ import "./cpu/wasm/gemm_kernels.ts";
 import "./cpu/wasm/indexing/picking.ts";
 import "./cpu/wasm/indexing/picking_kernels.ts";
 import "./cpu/wasm/indexing/planes.ts";
+import "./cpu/wasm/indexing/scan.ts";
 import "./cpu/wasm/indexing/sort.ts";
 import "./cpu/wasm/indexing/sort_kernels.ts";
 import "./cpu/wasm/loops.ts";

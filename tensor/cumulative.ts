@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { arange } from "./create.ts";
 import { isFloat } from "./dtype.ts";
 import { DTypeError } from "./errors.ts";
 import * as scans from "./ops/scan.ts";
@@ -26,7 +27,7 @@ export function cumulativeExtremum(x: Tensor, dim: number, kind: "max" | "min"):
     const [running] = apply(kind === "max" ? scans.runningMax : scans.runningMin, [fixed], {});
     // Wherever the extremum is met (again) it has its place; in between the last such place stays.
     const met = fixed.eq(running!).logicalOr(fixed.isNaN());
-    const positions = met.onesLike().cumsum(-1).sub(1);
+    const positions = arange(met.shape.at(-1)!, { device: x.device, dtype: "int32" });
     const [places] = apply(scans.runningMax, [met.where(positions, 0)], {});
     return [moved.gather(-1, places!).transpose(at, -1), places!.transpose(at, -1)];
   });

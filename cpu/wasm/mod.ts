@@ -7,6 +7,7 @@ import type { Accelerators } from "../accelerator.ts";
 import type { Heap } from "../heap.ts";
 import { createConvAccelerator } from "./conv/accelerator.ts";
 import { createPickingAccelerators } from "./indexing/picking.ts";
+import { createScanAccelerator } from "./indexing/scan.ts";
 import { createSortAccelerator } from "./indexing/sort.ts";
 import { createMapAccelerator } from "./map.ts";
 import { createMatmulAccelerator } from "./matmul.ts";
@@ -26,6 +27,7 @@ export function createAccelerators(heap: Heap): Accelerators {
     pool: createPoolAccelerator(heap),
     pairs: createPairsAccelerator(heap),
     ...createPickingAccelerators(heap),
+    scan: createScanAccelerator(heap, map),
     sort: createSortAccelerator(heap, map),
   };
 }

@@ -265,6 +265,16 @@ Deno.test("sort gives the same bits on any number of threads, by rows and within
   }
 });
 
+Deno.test("scan gives the same bits on any number of threads, over rows and within one", async () => {
+  for (const combine of ["sum", "prod", "max"] as const) {
+    const kernel: Kernel = { kind: "scan", key: `threads scan ${combine}`, combine };
+    await same(kernel, [random(301, 1000)], [{ shape: [301, 1000] }]);
+    await same(kernel, [permuted(random(1000, 103), 1, 0)], [{ shape: [103, 1000] }]);
+    await same(kernel, [random(300_003)], [{ shape: [300_003] }]);
+    await same(kernel, [random(3, 70_001)], [{ shape: [3, 70_001] }]);
+  }
+});
+
 Deno.test("CpuBackend uses the processors unless told otherwise, and starts no thread before there is work", () => {
   const named = Deno.permissions.querySync({ name: "env", variable: "TANDEM_THREADS" }).state === "granted"
     ? Number(Deno.env.get("TANDEM_THREADS") ?? NaN)

@@ -1,10 +1,15 @@
 /**
- * Operands of any strides as two loops each, and the same cut into pieces for threads.
+ * Operands of any strides as two loops each, and the same cut into pieces for threads; or as copies whose elements follow each other.
  *
  * @module
  */
-import type { ScratchHeap } from "../scratch.ts";
+import { byteSize } from "../../../tensor/dtype.ts";
+import { expression, input } from "../../../tensor/expr.ts";
+import type { MapKernel, View } from "../../../tensor/kernel.ts";
+import { contiguousStrides, isContiguous, sizeOf } from "../../../tensor/shape.ts";
+import type { Accelerator, CpuStorage } from "../../accelerator.ts";
 import { joinDims } from "../block.ts";
+import { type ScratchHeap, withMemory } from "../scratch.ts";
 import { forEachPiece, pieceLength, piecesFor } from "../tasks.ts";
 
 /** Two loops over several operands, run from each of the starts. */
@@ -78,4 +83,22 @@ export function eachPart(heap: ScratchHeap, nanoseconds: number, planes: Planes,
   if (starts.length >= pieces && starts.length > 1) cut("starts", starts.length, 1);
   else if (outer >= pieces || outer >= inner / lineElements) cut("outer", outer, 1);
   else cut("inner", inner, width === inner ? lineElements : width);
+}
+
+/** Hands over the address of a view's elements in row-major order: its own, or that of a copy. False where it has to be copied and cannot be. */
+export function onContiguous(heap: ScratchHeap, map: Accelerator<"map">, x: View, use: (pointer: number) => void): boolean {
+  const { dtype, shape } = x;
+  const bytes = byteSize[dtype];
+  if (isContiguous(shape, x.strides)) {
+    use((x.storage as CpuStorage).pointer + x.offset * bytes);
+    return true;
+  }
+  let isCopied = false;
+  withMemory(heap, sizeOf(shape) * bytes, (pointer) => {
+    const copy: MapKernel = { kind: "map", key: `contiguous copy ${dtype}`, expr: expression([input(0, dtype)]) };
+    const storage = { bytes: sizeOf(shape) * bytes, pointer };
+    isCopied = map(copy, [x], [{ storage, dtype, shape, strides: contiguousStrides(shape), offset: 0 }], []);
+    if (isCopied) use(pointer);
+  });
+  return isCopied;
 }

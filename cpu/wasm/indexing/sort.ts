@@ -6,14 +6,14 @@
  * @module
  */
 import { byteSize, type DType } from "../../../tensor/dtype.ts";
-import { expression, input } from "../../../tensor/expr.ts";
-import type { MapKernel, SortKernel, View } from "../../../tensor/kernel.ts";
-import { contiguousStrides, isContiguous, sizeOf } from "../../../tensor/shape.ts";
+import type { SortKernel, View } from "../../../tensor/kernel.ts";
+import { sizeOf } from "../../../tensor/shape.ts";
 import type { Accelerator } from "../../accelerator.ts";
 import { address } from "../block.ts";
 import type { WasmFunction } from "../encoder.ts";
 import { functionsOn, type ScratchHeap, scratchPointer, withMemory } from "../scratch.ts";
 import { forEachRange, pieceLength, piecesFor } from "../tasks.ts";
+import { onContiguous } from "./planes.ts";
 import { counterBytes, type DigitBits, emitSort, type KeyKind, mostCompared, passesOf, sortScratch } from "./sort_kernels.ts";
 
 /** What one element takes, roughly: sorted, selected by its leading digit, compared with the worst of the best. */
@@ -35,13 +35,8 @@ export function createSortAccelerator(heap: ScratchHeap, map: Accelerator<"map">
     const wanted = values.shape.at(-1) ?? 1;
     const rows = sizeOf(x!.shape) / count;
     const sort: Sort = { heap, kernel, dtype: x!.dtype, rows, count, wanted, values: address(values), places: address(places) };
-    onContiguous(
-      heap,
-      map,
-      x!,
-      (pointer) => count > longestRow && wanted > mostCompared ? sortLong(sort, pointer) : sortShort(sort, pointer),
-    );
-    return true;
+    const isLong = count > longestRow && wanted > mostCompared;
+    return onContiguous(heap, map, x!, (pointer) => isLong ? sortLong(sort, pointer) : sortShort(sort, pointer));
   };
 }
 
@@ -55,19 +50,6 @@ interface Sort {
   readonly wanted: number;
   readonly values: number;
   readonly places: number;
-}
-
-/** Gives the address of a view's elements in row-major order: its own, or that of a copy. */
-function onContiguous(heap: ScratchHeap, map: Accelerator<"map">, x: View, use: (pointer: number) => void): void {
-  if (isContiguous(x.shape, x.strides)) return use(address(x));
-  const { dtype, shape } = x;
-  const bytes = sizeOf(shape) * byteSize[dtype];
-  withMemory(heap, bytes, (pointer) => {
-    const storage = { bytes, pointer };
-    const copy: MapKernel = { kind: "map", key: `sort copy ${dtype}`, expr: expression([input(0, dtype)]) };
-    map(copy, [x], [{ storage, dtype, shape, strides: contiguousStrides(shape), offset: 0 }], []);
-    use(pointer);
-  });
 }
 
 function functionsOf(heap: ScratchHeap, { dtype }: Sort, bits: DigitBits): Record<string, WasmFunction> {
