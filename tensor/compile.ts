@@ -8,7 +8,7 @@ import { refuseInCapture, withRecorder } from "./capture.ts";
 import { Arena } from "./compile/arena.ts";
 import { Ends } from "./compile/ends.ts";
 import { describeEntries, Program, type ProgramOptions } from "./compile/program.ts";
-import { type Observation, Recording, stillHolds } from "./compile/record.ts";
+import { asksForGradients, type Observation, Recording, stillHolds } from "./compile/record.ts";
 import { kindOf } from "./arguments.ts";
 import { ArgumentError, CaptureError, DisposedError } from "./errors.ts";
 import { keep, Scope } from "./scope.ts";
@@ -51,8 +51,8 @@ interface Captured<Result> {
   readonly program: Program;
   /** Where calls' arguments are read and their results written. */
   readonly ends: Ends;
-  /** What the step was captured with, in place of arguments. */
-  readonly parameters: readonly Tensor[];
+  /** What the step was captured with in place of arguments. */
+  readonly standIns: readonly Tensor[];
   /** The step's result, as it was captured. */
   readonly result: Result;
   /** Leaves whose gradients the step leaves behind, with handles that keep those alive. */
@@ -61,15 +61,17 @@ interface Captured<Result> {
 
 /**
  * Makes a step fast: a call with a new signature takes the step's kernels down, optimises them and runs them; later calls only replay them.
- * The signature is the arguments' shapes, types and devices, and what the step looks at: which parameters ask for gradients and which have
- * some to be added to, and which modules are training. Learning rates, step counts and random keys advance. The very first call's kernels serve that call alone, since
- * they may make what the step keeps: optimizer state, gradients.
+ * The signature is the arguments' shapes, types and devices, which tensors those are that ask for gradients as leaves, and what the step
+ * looks at: which parameters ask for gradients and which have some to be added to, and which modules are training. Learning rates, step
+ * counts and random keys advance. The very first call's kernels serve that call alone, since they may make what the step keeps: optimizer
+ * state, gradients.
  *
  * What the step does besides tensor operations happens while it is taken down only: it must not read values, and must not depend on anything
  * on the host that changes, except what the library itself counts (optimizers, schedules, generators).
  *
- * Arguments are read where they lie: they are copied only where they are strided views, where the step writes into them or keeps them, and
- * where one tensor comes twice. Results are new tensors at each call, on memory of their own.
+ * Arguments are read where they lie: they are copied only where they are strided views, where one tensor comes twice, and where the step
+ * keeps them or writes into them (then the argument stays as it is). Results are new tensors at each call, on memory of their own and
+ * without history.
  *
  * @param step A function of tensors; it may call `backward()` and `optimizer.step()`.
  * @returns The same function, compiled.
@@ -146,8 +148,21 @@ function checkArgument(arg: Tensor, position: number): void {
 
 /** What a program is made for. */
 function signatureOf(args: readonly Tensor[]): string {
-  const parts = args.map(({ dtype, shape, device, requiresGrad }) => `${dtype} ${shape} ${device}${requiresGrad ? " grad" : ""}`);
+  const parts = args.map((arg) => {
+    const grad = asksForGradients(arg) ? ` leaf ${numberOf(arg)}` : arg.requiresGrad ? " grad" : "";
+    return `${arg.dtype} ${arg.shape} ${arg.device}${grad}`;
+  });
   return `${parts.join(";")}${isGradEnabled() ? "" : " noGrad"}`;
+}
+
+const numbers = new WeakMap<Tensor, number>();
+let lastNumber = 0;
+
+/** Tells tensors apart. */
+function numberOf(tensor: Tensor): number {
+  let number = numbers.get(tensor);
+  if (number === undefined) numbers.set(tensor, number = ++lastNumber);
+  return number;
 }
 
 function eager<Args extends readonly Tensor[], Result extends StepResult>(step: (...args: Args) => Result, args: Args): Result {
@@ -174,7 +189,8 @@ function capture<Args extends readonly Tensor[], Result extends StepResult>(
 ): Omit<Captured<Result>, "signature"> & { readonly out: Result } {
   const recording = new Recording();
   const parameters = recording.parametersFor(args);
-  const held = [...parameters];
+  const standIns = parameters.filter((tensor) => !args.includes(tensor));
+  const held = [...standIns];
   let taken = false;
   let program: Program | undefined;
   try {
@@ -188,7 +204,7 @@ function capture<Args extends readonly Tensor[], Result extends StepResult>(
     const ends = new Ends(recording, parameters, tensorsOf(result));
     program = new Program(recording, device, { ...options, movable: ends.movable });
     const out = run({ program, ends, result }, args);
-    return { program, ends, parameters, result, gradients, found: recording.observations(), out };
+    return { program, ends, standIns, result, gradients, found: recording.observations(), out };
   } catch (error) {
     program?.dispose();
     for (const tensor of held) tensor.dispose();
@@ -255,9 +271,9 @@ function replay<Result extends StepResult>(captured: Captured<Result>, args: rea
   return out;
 }
 
-function release<Result extends StepResult>({ program, parameters, result, gradients }: Omit<Captured<Result>, "signature">): void {
+function release<Result extends StepResult>({ program, standIns, result, gradients }: Omit<Captured<Result>, "signature">): void {
   program.dispose();
-  for (const tensor of [...parameters, ...tensorsOf(result), ...gradients.map(({ gradient }) => gradient)]) tensor.dispose();
+  for (const tensor of [...standIns, ...tensorsOf(result), ...gradients.map(({ gradient }) => gradient)]) tensor.dispose();
 }
 
 function tensorsOf(result: StepResult): Tensor[] {

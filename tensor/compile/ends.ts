@@ -11,7 +11,7 @@ import { Tensor } from "../tensor.ts";
 import type { Place, Program } from "./program.ts";
 import type { Recording } from "./record.ts";
 
-/** What stands for an argument while the step is taken down. */
+/** What stands for an argument while the step is taken down; a leaf that asks for gradients is the argument itself. */
 interface Parameter {
   readonly tensor: Tensor;
   /** Its buffer, which lies where the argument does; undefined where something outside keeps it, so that it has to stay in its place. */
@@ -66,6 +66,7 @@ export class Ends {
     const sources = this.#apart(args, program);
     const places: Place[] = [];
     this.#parameters.forEach(({ tensor, buffer }, position) => {
+      if (tensor === args[position]) return;
       if (buffer === undefined) tensor.copy_(sources[position]!);
       else places.push(sources[position]!.view("compile"));
     });
@@ -89,7 +90,8 @@ export class Ends {
   #apart(args: readonly Tensor[], program: Program): Tensor[] {
     const met = new Set<CountedStorage>();
     return args.map((arg, position) => {
-      const { buffer } = this.#parameters[position]!;
+      const { tensor, buffer } = this.#parameters[position]!;
+      if (tensor === arg) return arg;
       const counted = arg.storageOf("compile");
       const shared = met.has(counted) || program.uses(counted.storage);
       met.add(counted);

@@ -72,18 +72,15 @@ export class Recording implements Recorder {
   readonly #observed: Map<object, Map<string, unknown>> = new Map();
 
   /**
-   * What stands for the arguments while the step is taken down: tensors of their shapes and types that share no memory, and that take none
-   * unless somebody keeps them.
+   * What the step is given in place of arguments while it is taken down: tensors of their shapes and types that share no memory, and that
+   * take none unless somebody keeps them. A leaf that asks for gradients is given as it is, since they will be its own.
    */
   parametersFor(args: readonly Tensor[]): Tensor[] {
-    const metas = args.map((arg) => {
-      const { dtype, shape } = arg;
-      return { device: arg.storageOf("compile").device, dtype, shape, requiresGrad: arg.requiresGrad && arg.isLeaf };
-    });
+    const leaves = args.map((arg) => asksForGradients(arg) ? arg : undefined);
     const parameters = withRecorder(
       this,
       () =>
-        metas.map(({ device, dtype, shape, requiresGrad }) => keep(allocate(device, dtype, shape, "compile").requiresGrad_(requiresGrad))),
+        args.map((arg, position) => leaves[position] ?? keep(allocate(arg.storageOf("compile").device, arg.dtype, arg.shape, "compile"))),
     );
     this.device = undefined; // which the step itself decides
     return parameters;
@@ -155,6 +152,11 @@ export class Recording implements Recorder {
     if (number === undefined) this.#numbers.set(storage, number = this.buffers.push({ storage, inside: false, handle: undefined }) - 1);
     return number;
   }
+}
+
+/** Whether a tensor is a leaf in which gradients are added up. */
+export function asksForGradients(tensor: Tensor): boolean {
+  return tensor.requiresGrad && tensor.isLeaf;
 }
 
 /** A property's value; a gradient counts as the storage in which it lies. */

@@ -242,7 +242,7 @@ function fusedKernels(device: string, f: (x: Tensor, w: Tensor) => Tensor, shape
   using _ = scope();
   const [x, w, bias] = shapes.map((shape) => ones(shape, { device, requiresGrad: true }));
   const step = compile((x: Tensor) => {
-    w!.grad = bias!.grad = null;
+    x.grad = w!.grad = bias!.grad = null;
     f(x.relu(), w!).add(bias!).relu().sum().backward();
   });
   step(x!);

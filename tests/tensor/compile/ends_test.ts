@@ -258,6 +258,34 @@ for (const device of ["cpu of 1", "cpu of 2", "webgpu"]) {
     assertEquals(look(), before);
   });
 
+  on(device, "gives gradients to arguments that ask for them, and adds them up, as the eager step does", async (_make, device) => {
+    using _ = scope();
+    let captures = 0;
+    const course = async (run: typeof compile) => {
+      const step = run((x: Tensor, y: Tensor) => {
+        captures++;
+        const loss = x.mul(y).mul(x).sum();
+        loss.backward();
+        return { loss, grad: x.grad! };
+      });
+      const seen: unknown[] = [];
+      const [a, b] = [1, 2].map((value) => tensor([value, 3], { device, requiresGrad: true })) as [Tensor, Tensor];
+      const y = tensor([0.5, 4], { device });
+      for (const [count, x] of [a, a, b, a, b, b, a, a].entries()) {
+        if (count === 5) b.grad = null;
+        const { loss, grad } = step(x, count === 6 ? x.detach() : y);
+        for (const each of [loss, grad, x.grad!]) seen.push(await each.toArray());
+        noGrad(() => x.sub_(x.grad!.mul(0.01)));
+      }
+      return seen;
+    };
+    const expected = await course(((step: unknown) => step) as typeof compile);
+    captures = 0;
+    assertEquals(await course(compile), expected);
+    // The first call; without gradients and with them, for each leaf (a had some at its second call).
+    assertEquals(captures, 1 + 1 + 2);
+  });
+
   on(device, "refuses arguments that are no tensors or were freed, and leaves gradients as they are", async (_make, device) => {
     using _ = scope();
     const w = ones([2], { device, requiresGrad: true });
