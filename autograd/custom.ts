@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import type { ComputeOp } from "../tensor/op.ts";
 import { apply, type Tensor } from "../tensor/tensor.ts";
 
@@ -47,7 +48,8 @@ export interface CustomFunction {
  * assertEquals(await x.grad!.toArray(), [3, 3]);
  * ```
  */
-export function customFunction({ name, forward, vjp, outputs = 1 }: CustomFunction): (...inputs: Tensor[]) => Tensor[] {
+export function customFunction(options: CustomFunction): (...inputs: Tensor[]) => Tensor[] {
+  const { name, forward, vjp, outputs = 1 } = checkOptions(options, "customFunction", ["name", "forward", "vjp", "outputs"]);
   const places = Array.from({ length: outputs }, (_, position) => position);
   const op: ComputeOp<Record<never, never>> = {
     kind: "compute",

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { GradientError } from "../tensor/errors.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { gradients } from "./backward.ts";
@@ -62,7 +63,8 @@ export interface ValueAndGrad {
  * @param options Which arguments to differentiate.
  * @throws GradientError when f's result is no single number or does not depend on the arguments.
  */
-export function valueAndGrad(f: ScalarFunction, { argnums = [0] }: GradOptions = {}): (...args: Tensor[]) => ValueAndGrad {
+export function valueAndGrad(f: ScalarFunction, options: GradOptions = {}): (...args: Tensor[]) => ValueAndGrad {
+  const { argnums = [0] } = checkOptions(options, "valueAndGrad", ["argnums"]);
   return (...args) => {
     const nested = depth > 0;
     depth++;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { tensor } from "../tensor/create.ts";
 import { DTypeError, GradientError } from "../tensor/errors.ts";
 import { scope } from "../tensor/scope.ts";
@@ -40,7 +41,7 @@ export type TensorFunction = (...inputs: Tensor[]) => Tensor | readonly Tensor[]
  * ```
  */
 export async function gradcheck(f: TensorFunction, inputs: readonly Tensor[], options: GradcheckOptions = {}): Promise<void> {
-  const { eps = 1e-6, atol = 1e-5, rtol = 1e-3 } = options;
+  const { eps = 1e-6, atol = 1e-5, rtol = 1e-3 } = checkOptions(options, "gradcheck", ["eps", "atol", "rtol"]);
   using _ = scope();
   const checked = inputs.flatMap(({ requiresGrad }, position) => requiresGrad ? [position] : []);
   for (const position of checked) requireDouble(inputs[position]!);
@@ -70,6 +71,7 @@ export async function gradcheck(f: TensorFunction, inputs: readonly Tensor[], op
  * @throws GradientError naming the element where they differ.
  */
 export async function gradgradcheck(f: TensorFunction, inputs: readonly Tensor[], options: GradcheckOptions = {}): Promise<void> {
+  checkOptions(options, "gradgradcheck", ["eps", "atol", "rtol"]);
   using _ = scope();
   const checked = inputs.flatMap(({ requiresGrad }, position) => requiresGrad ? [position] : []);
   const shapes = noGrad(() => differentiable(f(...inputs)));

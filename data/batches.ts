@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { ArgumentError, ShapeError } from "../tensor/errors.ts";
 import { sameShape, type Shape, sizeOf } from "../tensor/shape.ts";
 import type { Dataset } from "./dataset.ts";
@@ -40,6 +41,9 @@ export interface HostBatch {
   readonly indices: Int32Array;
 }
 
+/** The names of {@link BatchOptions}. */
+export const batchOptions = ["batchSize", "shuffle", "sampler", "seed", "dropLast", "transform", "views"] as const;
+
 /** Separates the transforms' random stream from the samplers'. */
 const transformStream = 2;
 
@@ -64,6 +68,7 @@ export class BatchSource {
 
   /** Checks the options; prepares nothing yet. */
   constructor(dataset: Dataset, options: BatchOptions) {
+    checkOptions(options, "make BatchSource", batchOptions);
     const { batchSize, shuffle = false, seed = 0, dropLast = false, transform = [] } = options;
     this.dataset = dataset;
     this.#batchSize = checkCount("load batches", "batchSize", batchSize, 1);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { ArgumentError, DataError } from "../tensor/errors.ts";
 import { InMemoryDataset } from "./dataset.ts";
 import { joinPath, type Path, readDataFile } from "./files.ts";
@@ -35,6 +36,7 @@ export interface Cifar100Options extends Cifar10Options {
  * @throws DataError when a file is missing, cut short or holds a label that is no class.
  */
 export async function cifar10(options: Cifar10Options): Promise<InMemoryDataset> {
+  checkOptions(options, "cifar10", ["dir", "split", "mean", "std"]);
   const train = isTrain(options);
   return await loadBinary(options, {
     files: train ? [1, 2, 3, 4, 5].map((part) => `data_batch_${part}.bin`) : ["test_batch.bin"],
@@ -55,7 +57,7 @@ export async function cifar10(options: Cifar10Options): Promise<InMemoryDataset>
  * @throws DataError when a file is missing, cut short or holds a label that is no class.
  */
 export async function cifar100(options: Cifar100Options): Promise<InMemoryDataset> {
-  const { labels = "fine" } = options;
+  const { labels = "fine" } = checkOptions(options, "cifar100", ["dir", "labels", "split", "mean", "std"]);
   if (labels !== "fine" && labels !== "coarse") {
     throw new ArgumentError(`Cannot load CIFAR-100: labels "fine" or "coarse" are needed, got "${labels}"`);
   }

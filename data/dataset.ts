@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { ArgumentError, IndexError, ShapeError } from "../tensor/errors.ts";
 import { type Shape, sizeOf } from "../tensor/shape.ts";
 
@@ -88,6 +89,7 @@ export class InMemoryDataset implements Dataset {
 
   /** Checks that everything fits together, and keeps `data` without a copy. */
   constructor(options: InMemoryOptions) {
+    checkOptions(options, "make InMemoryDataset", ["data", "labels", "shape", "classes", "scale", "mean", "std"]);
     const { data, shape, scale = 1 } = options;
     this.labels = Int32Array.from(options.labels);
     this.size = this.labels.length;

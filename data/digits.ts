@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { ArgumentError, DataError } from "../tensor/errors.ts";
 import { InMemoryDataset } from "./dataset.ts";
 import { packedDigits } from "./digits_data.ts";
@@ -39,7 +40,7 @@ export interface DigitsOptions {
  * ```
  */
 export function digits(options: DigitsOptions = {}): InMemoryDataset {
-  const { split: part = "all", seed = 0 } = options;
+  const { split: part = "all", seed = 0 } = checkOptions(options, "digits", ["split", "seed"]);
   if (part !== "train" && part !== "test" && part !== "all") {
     throw new ArgumentError(`Cannot load digits: split "train", "test" or "all" is needed, got "${part}"`);
   }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { ArgumentError, DataError } from "../tensor/errors.ts";
 import { type Shape, sizeOf } from "../tensor/shape.ts";
 import { InMemoryDataset } from "./dataset.ts";
@@ -129,6 +130,7 @@ export interface IdxFolderOptions {
  * @throws DataError when a file is missing or malformed, is not of bytes, or images and labels differ in number.
  */
 export async function loadIdxFolder(options: IdxFolderOptions): Promise<InMemoryDataset> {
+  checkOptions(options, "loadIdxFolder", ["dir", "split", "classes", "mean", "std", "remedy"]);
   const { dir, split = "train", remedy = defaultRemedy } = options;
   if (split !== "train" && split !== "test") {
     throw new ArgumentError(`Cannot load an IDX folder: split "train" or "test" is needed, got "${split}"`);

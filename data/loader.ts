@@ -3,9 +3,10 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { type DeviceName, type Tensor, tensor } from "../tensor/mod.ts";
-import { type BatchOptions, BatchSource, type HostBatch } from "./batches.ts";
+import { type BatchOptions, batchOptions, BatchSource, type HostBatch } from "./batches.ts";
 import type { Dataset } from "./dataset.ts";
 import { checkCount } from "./samplers.ts";
 
@@ -83,9 +84,10 @@ export class DataLoader implements AsyncIterable<Batch> {
 
   /** Checks the options; reads nothing yet. */
   constructor(dataset: Dataset, options: DataLoaderOptions) {
-    this.#source = new BatchSource(dataset, options);
-    this.#prefetch = checkCount("load batches", "prefetch", options.prefetch ?? 1, 0);
-    this.#device = options.device;
+    const { prefetch = 1, device, ...batches } = checkOptions(options, "make DataLoader", ["prefetch", "device", ...batchOptions]);
+    this.#source = new BatchSource(dataset, batches);
+    this.#prefetch = checkCount("load batches", "prefetch", prefetch, 0);
+    this.#device = device;
     this.dataset = dataset;
     this.length = this.#source.length;
   }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { checkSeed, HostRandom } from "./random.ts";
 
@@ -73,7 +74,7 @@ export class RandomSampler implements Sampler {
 
   /** Draws from `size` samples. */
   constructor(size: number, options: RandomSamplerOptions = {}) {
-    const { seed = 0, replacement = false, count = size } = options;
+    const { seed = 0, replacement = false, count = size } = checkOptions(options, "make RandomSampler", ["seed", "replacement", "count"]);
     this.#size = checkCount("sample at random", "size", size, 0);
     this.length = checkCount("sample at random", "count", count, 0);
     this.#seed = checkSeed(seed);
@@ -118,6 +119,7 @@ export class WeightedSampler implements Sampler {
 
   /** Draws from as many samples as there are weights. */
   constructor(weights: ArrayLike<number>, options: WeightedSamplerOptions = {}) {
+    checkOptions(options, "make WeightedSampler", ["seed", "replacement", "count"]);
     const { seed = 0, replacement = true, count = weights.length } = options;
     this.#weights = Float64Array.from(weights);
     this.length = checkCount("sample by weight", "count", count, 0);
@@ -218,7 +220,7 @@ export class MPerClassSampler implements Sampler {
 
   /** Draws from samples with the given labels. */
   constructor(labels: Int32Array, options: MPerClassOptions) {
-    const { perClass, batchSize, seed = 0 } = options;
+    const { perClass, batchSize, seed = 0 } = checkOptions(options, "make MPerClassSampler", ["perClass", "batchSize", "batches", "seed"]);
     checkCount("sample per class", "perClass", perClass, 1);
     checkCount("sample per class", "batchSize", batchSize, 1);
     if (batchSize % perClass !== 0) {

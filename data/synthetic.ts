@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { InMemoryDataset } from "./dataset.ts";
 import { HostRandom } from "./random.ts";
@@ -31,6 +32,7 @@ export interface BlobsOptions {
  * @throws ArgumentError for counts that are not whole or positive, or a negative spread.
  */
 export function blobs(options: BlobsOptions): InMemoryDataset {
+  checkOptions(options, "blobs", ["samples", "classes", "features", "spread", "seed"]);
   const { samples, classes = 3, features = 2, spread = 1, seed = 0 } = options;
   checkCount("make blobs", "features", features, 1);
   const random = new HostRandom(seed, streams.blobs);
@@ -57,7 +59,7 @@ export interface MoonsOptions {
  * @throws ArgumentError for a count that is not whole or negative noise.
  */
 export function moons(options: MoonsOptions): InMemoryDataset {
-  const { samples, noise = 0.1, seed = 0 } = options;
+  const { samples, noise = 0.1, seed = 0 } = checkOptions(options, "moons", ["samples", "noise", "seed"]);
   checkPoints("make moons", samples, 2, noise);
   const random = new HostRandom(seed, streams.moons);
   return points(samples, 2, 2, (label, into, at) => {
@@ -87,6 +89,7 @@ export interface SpiralsOptions {
  * @throws ArgumentError for counts that are not whole or positive, or negative noise.
  */
 export function spirals(options: SpiralsOptions): InMemoryDataset {
+  checkOptions(options, "spirals", ["samples", "classes", "turns", "noise", "seed"]);
   const { samples, classes = 3, turns = 0.75, noise = 0.02, seed = 0 } = options;
   checkPoints("make spirals", samples, classes, noise);
   const random = new HostRandom(seed, streams.spirals);

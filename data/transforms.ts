@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { ArgumentError, ShapeError } from "../tensor/errors.ts";
 import { type Shape, sizeOf } from "../tensor/shape.ts";
 import type { HostRandom } from "./random.ts";
@@ -53,6 +54,7 @@ export interface RandomCropOptions {
  * @throws ShapeError for an image that is smaller than the part, padding included.
  */
 export function randomCrop(size: Size, options: RandomCropOptions = {}): Transform {
+  checkOptions(options, "randomCrop", ["padding", "fill"]);
   const [height, width] = heightAndWidth(size, "randomCrop");
   const { padding = 0, fill = 0 } = options;
   if (!Number.isInteger(padding) || padding < 0) {
@@ -97,6 +99,7 @@ export interface RandomResizedCropOptions {
  * shrinking). When ten tries do not fit into the image, the largest centred part of an allowed aspect is taken.
  */
 export function randomResizedCrop(size: Size, options: RandomResizedCropOptions = {}): Transform {
+  checkOptions(options, "randomResizedCrop", ["scale", "ratio"]);
   const [height, width] = heightAndWidth(size, "randomResizedCrop");
   const { scale = [0.08, 1], ratio = [3 / 4, 4 / 3] } = options;
   checkRange("randomResizedCrop", "scale", scale);
@@ -178,6 +181,7 @@ export interface ProbabilityOptions {
 
 /** Mirrors left and right. */
 export function randomHorizontalFlip(options: ProbabilityOptions = {}): Transform {
+  checkOptions(options, "randomHorizontalFlip", ["probability"]);
   const probability = checkProbability("randomHorizontalFlip", options.probability ?? 0.5);
   return (image, random) => {
     const [, , width] = imageShape(image, "randomHorizontalFlip");
@@ -205,7 +209,7 @@ export interface ColorJitterOptions {
  * @throws ShapeError for images that have neither one nor three channels.
  */
 export function colorJitter(options: ColorJitterOptions): Transform {
-  const { brightness = 0, contrast = 0, saturation = 0 } = options;
+  const { brightness = 0, contrast = 0, saturation = 0 } = checkOptions(options, "colorJitter", ["brightness", "contrast", "saturation"]);
   for (const strength of [brightness, contrast, saturation]) {
     if (!(strength >= 0 && strength < Infinity)) {
       throw new ArgumentError(`Cannot colorJitter: strengths that are not negative are needed, got ${strength}`);
@@ -270,6 +274,7 @@ export interface RandomErasingOptions extends ProbabilityOptions {
  * Source: Zhong et al. 2020, "Random erasing data augmentation".
  */
 export function randomErasing(options: RandomErasingOptions = {}): Transform {
+  checkOptions(options, "randomErasing", ["scale", "ratio", "value", "probability"]);
   const { scale = [0.02, 0.33], ratio = [0.3, 3.3], value = 0 } = options;
   const probability = checkProbability("randomErasing", options.probability ?? 0.5);
   checkRange("randomErasing", "scale", scale);
@@ -298,7 +303,7 @@ export interface GaussianNoiseOptions {
 
 /** Adds normally distributed noise to each value; samples of any shape. */
 export function gaussianNoise(options: GaussianNoiseOptions): Transform {
-  const { std } = options;
+  const { std } = checkOptions(options, "gaussianNoise", ["std"]);
   if (!(std >= 0 && std < Infinity)) {
     throw new ArgumentError(`Cannot add gaussianNoise: a standard deviation that is not negative is needed, got ${std}`);
   }
@@ -319,7 +324,7 @@ export interface NormalizeChannelsOptions {
  * @throws ShapeError when there are neither one nor as many numbers as channels.
  */
 export function normalizeChannels(options: NormalizeChannelsOptions): Transform {
-  const { mean, std } = options;
+  const { mean, std } = checkOptions(options, "normalizeChannels", ["mean", "std"]);
   for (const deviation of std) {
     if (!(deviation > 0)) throw new ArgumentError(`Cannot normalizeChannels: a positive std is needed, got ${deviation}`);
   }

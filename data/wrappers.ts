@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import type { Shape } from "../tensor/shape.ts";
 import { checkIndex, type Dataset } from "./dataset.ts";
@@ -116,7 +117,7 @@ export interface LabelNoiseOptions {
  * ```
  */
 export function labelNoise(dataset: Dataset, options: LabelNoiseOptions): RelabelledDataset {
-  const { rate, seed = 0, kind = "symmetric" } = options;
+  const { rate, seed = 0, kind = "symmetric" } = checkOptions(options, "labelNoise", ["rate", "seed", "kind"]);
   const classes = dataset.classes.length;
   if (!(rate >= 0 && rate <= 1)) throw new ArgumentError(`Cannot add label noise: a rate from 0 to 1 is needed, got ${rate}`);
   if (classes < 2) throw new ArgumentError(`Cannot add label noise: at least 2 classes are needed, got ${classes}`);
@@ -149,7 +150,7 @@ export interface ImbalanceOptions {
  * @throws ArgumentError for a factor outside (0, 1].
  */
 export function imbalance(dataset: Dataset, options: ImbalanceOptions): Subset {
-  const { factor, seed = 0 } = options;
+  const { factor, seed = 0 } = checkOptions(options, "imbalance", ["factor", "seed"]);
   if (!(factor > 0 && factor <= 1)) {
     throw new ArgumentError(`Cannot make a dataset imbalanced: a factor above 0 and at most 1 is needed, got ${factor}`);
   }
@@ -173,7 +174,7 @@ export interface FewSamplesOptions {
  * @throws ArgumentError when a class has fewer.
  */
 export function fewSamples(dataset: Dataset, options: FewSamplesOptions): Subset {
-  const { perClass, seed = 0 } = options;
+  const { perClass, seed = 0 } = checkOptions(options, "fewSamples", ["perClass", "seed"]);
   checkCount("keep few samples", "perClass", perClass, 1);
   return chooseFromClasses(dataset, new HostRandom(seed, streams.fewSamples), (count, label) => {
     if (count < perClass) {
@@ -230,7 +231,7 @@ export interface SplitOptions {
  * ```
  */
 export function split(dataset: Dataset, options: SplitOptions): [Subset, Subset] {
-  const { fraction, seed = 0 } = options;
+  const { fraction, seed = 0 } = checkOptions(options, "split", ["fraction", "seed"]);
   if (!(fraction > 0 && fraction < 1)) {
     throw new ArgumentError(`Cannot split a dataset: a fraction between 0 and 1 is needed, got ${fraction}`);
   }

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { checkTensors } from "../tensor/tensor.ts";
+import { checkOptions } from "../tensor/arguments.ts";
 import { DTypeError, formatShapes, ShapeError } from "../tensor/errors.ts";
 import { type Tensor, tidy } from "../tensor/mod.ts";
 import { reduceLoss, type Reduction } from "./reduction.ts";
@@ -39,6 +41,8 @@ export interface CrossEntropyOptions {
  * ```
  */
 export function crossEntropy(logits: Tensor, targets: Tensor, options: CrossEntropyOptions = {}): Tensor {
+  checkTensors("crossEntropy", { logits, targets });
+  checkOptions(options, "crossEntropy", ["reduction", "labelSmoothing", "ignoreIndex", "weight"]);
   checkTargets(logits, targets);
   return tidy(() => targets.dtype === "int32" ? fromClasses(logits, targets, options) : fromProbabilities(logits, targets, options));
 }

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { checkTensors } from "../tensor/tensor.ts";
+import { checkOptions } from "../tensor/arguments.ts";
 import { ArgumentError, DTypeError, formatShapes, ShapeError } from "../tensor/errors.ts";
 import { customFunction } from "../autograd/custom.ts";
 import { type Tensor, tidy } from "../tensor/mod.ts";
@@ -29,7 +31,8 @@ const leastLog = -100;
  * ```
  */
 export function bceLoss(probabilities: Tensor, targets: Tensor, options: ReductionOptions & { readonly weight?: Tensor } = {}): Tensor {
-  const { reduction = "mean", weight } = options;
+  checkTensors("bceLoss", { probabilities, targets });
+  const { reduction = "mean", weight } = checkOptions(options, "bceLoss", ["reduction", "weight"]);
   checkShapes("bceLoss", probabilities, targets);
   // The gradient is not that of the held logarithms, but steep where a certainty was wrong: (x - t) / (x (1 - x)), divided by 1e-12 at least.
   const losses = customFunction({
@@ -61,7 +64,9 @@ export interface KlDivOptions {
 }
 
 /** Kullback–Leibler divergence of log-probabilities x from targets t: t (log t - x), 0 where t is 0. */
-export function klDivLoss(logProbs: Tensor, targets: Tensor, { reduction = "mean", logTarget = false }: KlDivOptions = {}): Tensor {
+export function klDivLoss(logProbs: Tensor, targets: Tensor, options: KlDivOptions = {}): Tensor {
+  checkTensors("klDivLoss", { logProbs, targets });
+  const { reduction = "mean", logTarget = false } = checkOptions(options, "klDivLoss", ["reduction", "logTarget"]);
   checkShapes("klDivLoss", logProbs, targets);
   return tidy(() => {
     const losses = logTarget ? targets.exp().mul(targets.sub(logProbs)) : timesLog(targets).sub(targets.mul(logProbs));
@@ -88,6 +93,8 @@ export interface PoissonNllOptions extends ReductionOptions {
 
 /** The negative log-likelihood of counts t under a Poisson rate: eˣ - t x, or x - t log(x + ε) without `logInput`. */
 export function poissonNllLoss(input: Tensor, targets: Tensor, options: PoissonNllOptions = {}): Tensor {
+  checkTensors("poissonNllLoss", { input, targets });
+  checkOptions(options, "poissonNllLoss", ["logInput", "full", "eps", "reduction"]);
   const { reduction = "mean", logInput = true, full = false, eps = 1e-8 } = options;
   checkShapes("poissonNllLoss", input, targets);
   return tidy(() => {
@@ -116,6 +123,8 @@ export interface GaussianNllOptions extends ReductionOptions {
  * @throws ArgumentError unless eps is above 0; ShapeError for sizes that do not fit.
  */
 export function gaussianNllLoss(input: Tensor, targets: Tensor, options: GaussianNllOptions): Tensor {
+  checkTensors("gaussianNllLoss", { input, targets });
+  checkOptions(options, "gaussianNllLoss", ["variance", "full", "eps", "reduction"]);
   const { reduction = "mean", variance, full = false, eps = 1e-6 } = options;
   if (!(eps > 0)) throw new ArgumentError(`Cannot gaussianNllLoss: an eps above 0 is needed, got ${eps}`);
   const fits = variance.rank === input.rank
@@ -154,7 +163,9 @@ export interface FocalOptions extends ReductionOptions {
  * @param targets int32 classes [N] (softmax over K), or 0 … 1 in the logits' shape and type (sigmoid each).
  * @throws ShapeError, DTypeError when targets do not fit; ArgumentError for a γ below 0. Source: Lin et al. 2017.
  */
-export function focalLoss(logits: Tensor, targets: Tensor, { reduction = "mean", gamma = 2, alpha = null }: FocalOptions = {}): Tensor {
+export function focalLoss(logits: Tensor, targets: Tensor, options: FocalOptions = {}): Tensor {
+  checkTensors("focalLoss", { logits, targets });
+  const { reduction = "mean", gamma = 2, alpha = null } = checkOptions(options, "focalLoss", ["gamma", "alpha", "reduction"]);
   if (!(gamma >= 0)) throw new ArgumentError(`Cannot focalLoss: a gamma from 0 is needed, got ${gamma}`);
   return tidy(() => {
     const losses = targets.dtype === "int32" ? focalOfClasses(logits, targets, gamma) : focalOfTruth(logits, targets, gamma);

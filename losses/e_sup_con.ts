@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { checkTensors } from "../tensor/tensor.ts";
+import { checkOptions } from "../tensor/arguments.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { cat, type Tensor, tidy } from "../tensor/mod.ts";
 import { type AnchorReduction, checkTemperature, reduceAnchors } from "./reduction.ts";
@@ -23,6 +25,9 @@ export interface ESupConOptions {
   /** "mean-valid" divides by the anchors that have a positive, "mean" by all. Default "mean-valid". */
   readonly reduction?: AnchorReduction;
 }
+
+/** The names of {@link ESupConOptions}. */
+export const eSupConOptions = ["temperature", "normalize", "anchors", "prototypeCandidates", "prototypePairs", "reduction"] as const;
 
 /**
  * The joint supervised contrastive loss. Anchors are the N samples and the K prototypes; s = dot products / τ:
@@ -54,6 +59,8 @@ export interface ESupConOptions {
  * ```
  */
 export function eSupCon(embeddings: Tensor, labels: Tensor, options: ESupConOptions & { readonly prototypes: Tensor }): Tensor {
+  checkTensors("eSupCon", { embeddings, labels });
+  checkOptions(options, "eSupCon", [...eSupConOptions, "prototypes"]);
   const { prototypes, temperature = 0.1, normalize = true, anchors = "samples+prototypes", reduction = "mean-valid" } = options;
   checkTemperature(temperature, "eSupCon");
   if (!["samples", "prototypes", "samples+prototypes"].includes(anchors)) {

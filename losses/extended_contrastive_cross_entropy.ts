@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { checkTensors } from "../tensor/tensor.ts";
+import { checkOptions } from "../tensor/arguments.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { type Tensor, tidy } from "../tensor/mod.ts";
 import { crossEntropy } from "./cross_entropy.ts";
@@ -23,6 +25,9 @@ export interface ExtendedOptions {
   /** Default "batch". */
   readonly centre?: Centre;
 }
+
+/** The names of {@link ExtendedOptions}. */
+export const extendedOptions = ["mode", "beta", "temperature", "normalize", "centre"] as const;
 
 /**
  * Cross entropy against class centres and learned prototypes W:
@@ -54,6 +59,8 @@ export function extendedContrastiveCrossEntropy(
   labels: Tensor,
   options: ExtendedOptions & { readonly prototypes: Tensor },
 ): Tensor {
+  checkTensors("extendedContrastiveCrossEntropy", { embeddings, labels });
+  checkOptions(options, "extendedContrastiveCrossEntropy", [...extendedOptions, "prototypes"]);
   const { prototypes, mode = "sum", beta = 1, temperature = 1, normalize = false, centre = "batch" } = options;
   const op = "extendedContrastiveCrossEntropy";
   checkTemperature(temperature, op);

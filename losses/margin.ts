@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { checkTensors } from "../tensor/tensor.ts";
+import { checkOptions } from "../tensor/arguments.ts";
 import { ArgumentError, DTypeError, formatShapes, ShapeError } from "../tensor/errors.ts";
 import { type Tensor, tidy } from "../tensor/mod.ts";
 import { checkShapes } from "./divergence.ts";
@@ -10,7 +12,9 @@ import { reduceLoss } from "./reduction.ts";
 import { heldSquare, type ReductionOptions } from "./regression.ts";
 
 /** |x - y|. */
-export function l1Loss(input: Tensor, target: Tensor, { reduction = "mean" }: ReductionOptions = {}): Tensor {
+export function l1Loss(input: Tensor, target: Tensor, options: ReductionOptions = {}): Tensor {
+  checkTensors("l1Loss", { input, target });
+  const { reduction = "mean" } = checkOptions(options, "l1Loss", ["reduction"]);
   return tidy(() => reduceLoss(input.sub(target).abs(), reduction, "l1Loss"));
 }
 
@@ -20,7 +24,8 @@ export function l1Loss(input: Tensor, target: Tensor, { reduction = "mean" }: Re
  * @throws ArgumentError unless δ > 0.
  */
 export function huberLoss(input: Tensor, target: Tensor, options: ReductionOptions & { readonly delta?: number } = {}): Tensor {
-  const { reduction = "mean", delta = 1 } = options;
+  checkTensors("huberLoss", { input, target });
+  const { reduction = "mean", delta = 1 } = checkOptions(options, "huberLoss", ["reduction", "delta"]);
   if (!(delta > 0)) throw new ArgumentError(`Cannot huberLoss: a delta above 0 is needed, got ${delta}`);
   return tidy(() => {
     return reduceLoss(heldSquare(input.sub(target), delta), reduction, "huberLoss");
@@ -39,7 +44,9 @@ export interface MarginOptions extends ReductionOptions {
 }
 
 /** x where the target is 1, max(0, margin - x) where it is -1 (and, as in PyTorch, their sum where it is neither), broadcast; margin default 1. */
-export function hingeEmbeddingLoss(input: Tensor, targets: Tensor, { reduction = "mean", margin = 1 }: MarginOptions = {}): Tensor {
+export function hingeEmbeddingLoss(input: Tensor, targets: Tensor, options: MarginOptions = {}): Tensor {
+  checkTensors("hingeEmbeddingLoss", { input, targets });
+  const { reduction = "mean", margin = 1 } = checkOptions(options, "hingeEmbeddingLoss", ["margin", "reduction"]);
   return tidy(() => {
     const losses = targets.eq(-1).where(0, input).add(targets.eq(1).where(0, fromZero(input.neg().add(margin))));
     return reduceLoss(losses, reduction, "hingeEmbeddingLoss");
@@ -62,6 +69,8 @@ export interface MultiMarginOptions extends MarginOptions {
  * @throws ShapeError when targets do not fit; ArgumentError for a p other than 1 or 2.
  */
 export function multiMarginLoss(input: Tensor, targets: Tensor, options: MultiMarginOptions = {}): Tensor {
+  checkTensors("multiMarginLoss", { input, targets });
+  checkOptions(options, "multiMarginLoss", ["p", "weight", "margin", "reduction"]);
   const { reduction = "mean", margin = 1, p = 1, weight } = options;
   const shapes = [input.shape, targets.shape];
   if (input.rank !== 2 || targets.rank !== 1 || input.shape[0] !== targets.shape[0]) {
@@ -82,7 +91,9 @@ export function multiMarginLoss(input: Tensor, targets: Tensor, options: MultiMa
 }
 
 /** log(1 + e^(-t x)) for targets 1 and -1, broadcast. */
-export function softMarginLoss(input: Tensor, targets: Tensor, { reduction = "mean" }: ReductionOptions = {}): Tensor {
+export function softMarginLoss(input: Tensor, targets: Tensor, options: ReductionOptions = {}): Tensor {
+  checkTensors("softMarginLoss", { input, targets });
+  const { reduction = "mean" } = checkOptions(options, "softMarginLoss", ["reduction"]);
   return tidy(() => reduceLoss(targets.mul(input).logSigmoid().neg(), reduction, "softMarginLoss"));
 }
 
@@ -93,7 +104,9 @@ export function softMarginLoss(input: Tensor, targets: Tensor, { reduction = "me
  * @param targets int32 of the same shape: the classes named, up to the first -1.
  * @throws ShapeError, DTypeError when targets do not fit; IndexError for a class from K on (on a GPU: at the next read).
  */
-export function multilabelMarginLoss(input: Tensor, targets: Tensor, { reduction = "mean" }: ReductionOptions = {}): Tensor {
+export function multilabelMarginLoss(input: Tensor, targets: Tensor, options: ReductionOptions = {}): Tensor {
+  checkTensors("multilabelMarginLoss", { input, targets });
+  const { reduction = "mean" } = checkOptions(options, "multilabelMarginLoss", ["reduction"]);
   checkShapes("multilabelMarginLoss", input, targets);
   if (targets.dtype !== "int32") {
     throw new DTypeError(`Cannot multilabelMarginLoss: int32 classes are needed, got ${targets.dtype}`, { op: "multilabelMarginLoss" });
@@ -126,7 +139,8 @@ export function multilabelSoftMarginLoss(
   targets: Tensor,
   options: ReductionOptions & { readonly weight?: Tensor } = {},
 ): Tensor {
-  const { reduction = "mean", weight } = options;
+  checkTensors("multilabelSoftMarginLoss", { input, targets });
+  const { reduction = "mean", weight } = checkOptions(options, "multilabelSoftMarginLoss", ["reduction", "weight"]);
   checkShapes("multilabelSoftMarginLoss", input, targets);
   return tidy(() => {
     const hit = targets.mul(input.logSigmoid());
@@ -142,12 +156,16 @@ export interface PairTargetOptions extends MarginOptions {
 }
 
 /** max(0, -t (a - b) + margin): a should be greater where t is 1, b where it is -1; margin default 0. */
-export function marginRankingLoss(a: Tensor, b: Tensor, { reduction = "mean", margin = 0, target }: PairTargetOptions): Tensor {
+export function marginRankingLoss(a: Tensor, b: Tensor, options: PairTargetOptions): Tensor {
+  checkTensors("marginRankingLoss", { a, b });
+  const { reduction = "mean", margin = 0, target } = checkOptions(options, "marginRankingLoss", ["target", "margin", "reduction"]);
   return tidy(() => reduceLoss(fromZero(a.sub(b).mul(target.neg()).add(margin)), reduction, "marginRankingLoss"));
 }
 
 /** 1 - cos(a, b) for rows with target 1, max(0, cos(a, b) - margin) for those with -1; margin default 0. */
-export function cosineEmbeddingLoss(a: Tensor, b: Tensor, { reduction = "mean", margin = 0, target }: PairTargetOptions): Tensor {
+export function cosineEmbeddingLoss(a: Tensor, b: Tensor, options: PairTargetOptions): Tensor {
+  checkTensors("cosineEmbeddingLoss", { a, b });
+  const { reduction = "mean", margin = 0, target } = checkOptions(options, "cosineEmbeddingLoss", ["target", "margin", "reduction"]);
   checkShapes("cosineEmbeddingLoss", a, b);
   return tidy(() => {
     const lengths = a.square().sum(-1).add(1e-12).mul(b.square().sum(-1).add(1e-12)).sqrt();
@@ -180,6 +198,8 @@ export interface TripletMarginOptions extends MarginOptions {
  * @throws ShapeError for tensors of two shapes.
  */
 export function tripletMarginLoss(anchor: Tensor, positive: Tensor, options: TripletMarginOptions): Tensor {
+  checkTensors("tripletMarginLoss", { anchor, positive });
+  checkOptions(options, "tripletMarginLoss", ["negative", "p", "eps", "swap", "distance", "margin", "reduction"]);
   const { reduction = "mean", margin = 1, negative, p = 2, eps = 1e-6, swap = false } = options;
   const distance = options.distance ?? ((a: Tensor, b: Tensor) => a.sub(b).add(eps).norm(-1, { p }));
   checkShapes("tripletMarginLoss", anchor, positive, negative);

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { checkTensors } from "../tensor/tensor.ts";
+import { checkOptions } from "../tensor/arguments.ts";
 import { noGrad } from "../autograd/tape.ts";
 import { buffer, Module } from "../nn/module.ts";
 import { ArgumentError, formatShapes, ShapeError } from "../tensor/errors.ts";
@@ -43,6 +45,8 @@ export interface InfoNceOptions {
  * ```
  */
 export function infoNceLoss(queries: Tensor, keys: Tensor, options: InfoNceOptions = {}): Tensor {
+  checkTensors("infoNceLoss", { queries, keys });
+  checkOptions(options, "infoNceLoss", ["negatives", "temperature", "normalize", "symmetric", "reduction"]);
   const { negatives, temperature = 0.1, normalize = true, symmetric = false, reduction = "mean" } = options;
   checkTemperature(temperature, "infoNceLoss");
   const shapes = [queries.shape, keys.shape, ...(negatives === undefined ? [] : [negatives.shape])];
@@ -111,8 +115,9 @@ export class CrossBatchMemory extends Module {
   readonly #loss: ReferenceLoss;
 
   /** Takes the loss and how much is remembered. */
-  constructor(loss: ReferenceLoss, { size, dim, dtype = "float32", device }: CrossBatchMemoryOptions) {
+  constructor(loss: ReferenceLoss, options: CrossBatchMemoryOptions) {
     super();
+    const { size, dim, dtype = "float32", device } = checkOptions(options, "make CrossBatchMemory", ["size", "dim", "dtype", "device"]);
     if (![size, dim].every((n) => Number.isInteger(n) && n > 0)) {
       throw new ArgumentError(`Cannot make CrossBatchMemory: positive whole size and dim are needed, got ${size} and ${dim}`);
     }

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { checkTensors } from "../tensor/tensor.ts";
+import { checkOptions } from "../tensor/arguments.ts";
 import { ArgumentError, formatShapes, ShapeError } from "../tensor/errors.ts";
 import { cat, eye, type Tensor, tidy } from "../tensor/mod.ts";
 import { type AnchorReduction, reduceAnchors } from "./reduction.ts";
@@ -100,6 +102,8 @@ export interface MinedTripletOptions {
  * ```
  */
 export function minedTripletLoss(embeddings: Tensor, labels: Tensor, options: MinedTripletOptions = {}): Tensor {
+  checkTensors("minedTripletLoss", { embeddings, labels });
+  checkOptions(options, "minedTripletLoss", ["mining", "margin", "distance", "normalize", "reduction", "references"]);
   const { mining = "hard", margin = 0.2, distance = "euclidean", normalize = true, reduction = "mean-valid", references } = options;
   if (!["hard", "semi-hard", "all"].includes(mining)) {
     throw new ArgumentError(`Cannot minedTripletLoss: mining "hard", "semi-hard" or "all" is needed, got ${JSON.stringify(mining)}`);
@@ -206,6 +210,8 @@ export interface MultiSimilarityOptions {
  * @throws ShapeError, DTypeError, ArgumentError when arguments do not fit. Source: Wang et al. 2019.
  */
 export function multiSimilarityLoss(embeddings: Tensor, labels: Tensor, options: MultiSimilarityOptions = {}): Tensor {
+  checkTensors("multiSimilarityLoss", { embeddings, labels });
+  checkOptions(options, "multiSimilarityLoss", ["alpha", "beta", "base", "epsilon", "normalize", "reduction", "references"]);
   const { alpha = 2, beta = 50, base = 0.5, epsilon = 0.1, normalize = true, reduction = "mean", references } = options;
   if (!(alpha > 0) || !(beta > 0)) {
     throw new ArgumentError(`Cannot multiSimilarityLoss: alpha and beta above 0 are needed, got ${alpha} and ${beta}`);

@@ -3,11 +3,12 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { Module, parameter } from "../nn/module.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { type Generator, randn, type Tensor, tidy } from "../tensor/mod.ts";
-import { eSupCon, type ESupConOptions } from "./e_sup_con.ts";
-import { extendedContrastiveCrossEntropy, type ExtendedOptions } from "./extended_contrastive_cross_entropy.ts";
+import { eSupCon, type ESupConOptions, eSupConOptions } from "./e_sup_con.ts";
+import { extendedContrastiveCrossEntropy, type ExtendedOptions, extendedOptions } from "./extended_contrastive_cross_entropy.ts";
 import { checkTemperature } from "./reduction.ts";
 import { normalizeRows } from "./similarity.ts";
 
@@ -18,8 +19,10 @@ export interface PrototypeOptions {
   /** D, the width of the embeddings. */
   readonly dim: number;
   /** Where the initial directions come from. Default: the default generator. */
-  readonly generator?: Generator;
+  readonly generator?: Generator | undefined;
 }
+
+const prototypeOptions = ["numClasses", "dim", "generator"] as const;
 
 /**
  * A loss with learned prototypes W [K, D] (random unit rows at first), which are also its classifier: p(k|z) = softmax_k(z·w_k / τ), with the
@@ -93,8 +96,9 @@ export class ESupCon extends PrototypeLoss {
 
   /** Draws prototypes; `options` as in {@link eSupCon}. */
   constructor(options: PrototypeOptions & ESupConOptions) {
-    super(options, { temperature: options.temperature ?? 0.1, normalize: options.normalize ?? true });
-    this.options = options;
+    const { numClasses, dim, generator, ...loss } = checkOptions(options, "make ESupCon", [...prototypeOptions, ...eSupConOptions]);
+    super({ numClasses, dim, generator }, { temperature: loss.temperature ?? 0.1, normalize: loss.normalize ?? true });
+    this.options = loss;
   }
 
   /** The joint loss. */
@@ -110,8 +114,10 @@ export class ExtendedContrastiveCrossEntropy extends PrototypeLoss {
 
   /** Draws prototypes; `options` as in {@link extendedContrastiveCrossEntropy}. */
   constructor(options: PrototypeOptions & ExtendedOptions) {
-    super(options, { temperature: options.temperature ?? 1, normalize: options.normalize ?? false });
-    this.options = options;
+    checkOptions(options, "make ExtendedContrastiveCrossEntropy", [...prototypeOptions, ...extendedOptions]);
+    const { numClasses, dim, generator, ...loss } = options;
+    super({ numClasses, dim, generator }, { temperature: loss.temperature ?? 1, normalize: loss.normalize ?? false });
+    this.options = loss;
   }
 
   /** The extended contrastive cross entropy. */

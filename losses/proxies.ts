@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { checkTensors } from "../tensor/tensor.ts";
+import { checkOptions } from "../tensor/arguments.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { type Tensor, tidy } from "../tensor/mod.ts";
 import { crossEntropy } from "./cross_entropy.ts";
@@ -41,6 +43,8 @@ export interface AngularMarginOptions {
  * ```
  */
 export function arcFaceLoss(embeddings: Tensor, labels: Tensor, options: AngularMarginOptions): Tensor {
+  checkTensors("arcFaceLoss", { embeddings, labels });
+  checkOptions(options, "arcFaceLoss", ["prototypes", "margin", "scale", "reduction"]);
   const { prototypes, margin = 0.5, scale = 64, reduction = "mean" } = options;
   if (!(margin >= 0 && margin <= Math.PI / 2)) {
     throw new ArgumentError(`Cannot arcFaceLoss: a margin from 0 to π/2 is needed, got ${margin}`);
@@ -65,6 +69,8 @@ export function arcFaceLoss(embeddings: Tensor, labels: Tensor, options: Angular
  * @throws ShapeError, DTypeError when arguments do not fit. Source: Wang et al. 2018.
  */
 export function cosFaceLoss(embeddings: Tensor, labels: Tensor, options: AngularMarginOptions): Tensor {
+  checkTensors("cosFaceLoss", { embeddings, labels });
+  checkOptions(options, "cosFaceLoss", ["prototypes", "margin", "scale", "reduction"]);
   const { prototypes, margin = 0.35, scale = 64, reduction = "mean" } = options;
   return tidy(() => {
     const { rows, classes } = prepare(embeddings, labels, prototypes, "cosFaceLoss");
@@ -96,6 +102,8 @@ export interface ProxyNcaOptions {
  * @throws ShapeError, DTypeError when arguments do not fit; ArgumentError for fewer than two proxies. Source: Movshovitz-Attias et al. 2017.
  */
 export function proxyNcaLoss(embeddings: Tensor, labels: Tensor, options: ProxyNcaOptions): Tensor {
+  checkTensors("proxyNcaLoss", { embeddings, labels });
+  checkOptions(options, "proxyNcaLoss", ["prototypes", "scale", "includePositive", "normalize", "reduction"]);
   const { prototypes, scale = 1, includePositive = false, normalize = true, reduction = "mean" } = options;
   if (prototypes.shape[0]! < 2) throw new ArgumentError("Cannot proxyNcaLoss: at least two proxies are needed, got one");
   return tidy(() => {
@@ -129,7 +137,8 @@ export interface ProxyAnchorOptions {
  * @throws ShapeError, DTypeError when arguments do not fit. Source: Kim et al. 2020.
  */
 export function proxyAnchorLoss(embeddings: Tensor, labels: Tensor, options: ProxyAnchorOptions): Tensor {
-  const { prototypes, alpha = 32, margin = 0.1 } = options;
+  checkTensors("proxyAnchorLoss", { embeddings, labels });
+  const { prototypes, alpha = 32, margin = 0.1 } = checkOptions(options, "proxyAnchorLoss", ["prototypes", "alpha", "margin"]);
   return tidy(() => {
     const { rows, classes } = prepare(embeddings, labels, prototypes, "proxyAnchorLoss");
     const cosines = normalizeRows(rows).matmul(normalizeRows(prototypes).mT);

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { checkTensors } from "../tensor/tensor.ts";
+import { checkOptions } from "../tensor/arguments.ts";
 import { ArgumentError, formatShapes, ShapeError } from "../tensor/errors.ts";
 import { type Tensor, tidy } from "../tensor/mod.ts";
 import { checkShapes } from "./divergence.ts";
@@ -32,6 +34,8 @@ export interface NllOptions extends ReductionOptions {
  * @throws ShapeError when targets do not fit; IndexError for a class outside 0 … K-1 (on a GPU: at the next read).
  */
 export function nllLoss(logProbs: Tensor, targets: Tensor, options: NllOptions = {}): Tensor {
+  checkTensors("nllLoss", { logProbs, targets });
+  checkOptions(options, "nllLoss", ["ignoreIndex", "weight", "reduction"]);
   const wanted = logProbs.shape.filter((_, dim) => dim !== 1);
   if (logProbs.rank < 2 || wanted.length !== targets.rank || wanted.some((size, dim) => size !== targets.shape[dim])) {
     const shapes = [logProbs.shape, targets.shape];
@@ -44,7 +48,9 @@ export function nllLoss(logProbs: Tensor, targets: Tensor, options: NllOptions =
 }
 
 /** (x - y)², for tensors of one shape. */
-export function mseLoss(input: Tensor, target: Tensor, { reduction = "mean" }: ReductionOptions = {}): Tensor {
+export function mseLoss(input: Tensor, target: Tensor, options: ReductionOptions = {}): Tensor {
+  checkTensors("mseLoss", { input, target });
+  const { reduction = "mean" } = checkOptions(options, "mseLoss", ["reduction"]);
   return tidy(() => reduceLoss(input.sub(target).square(), reduction, "mseLoss"));
 }
 
@@ -54,7 +60,8 @@ export function mseLoss(input: Tensor, target: Tensor, { reduction = "mean" }: R
  * @throws ArgumentError for a β below 0; β = 0 is the absolute difference.
  */
 export function smoothL1Loss(input: Tensor, target: Tensor, options: ReductionOptions & { readonly beta?: number } = {}): Tensor {
-  const { reduction = "mean", beta = 1 } = options;
+  checkTensors("smoothL1Loss", { input, target });
+  const { reduction = "mean", beta = 1 } = checkOptions(options, "smoothL1Loss", ["reduction", "beta"]);
   if (!(beta >= 0)) throw new ArgumentError(`Cannot smoothL1Loss: a beta from 0 is needed, got ${beta}`);
   return tidy(() => {
     const difference = input.sub(target);
@@ -100,7 +107,8 @@ export interface BceWithLogitsOptions extends ReductionOptions {
  * ```
  */
 export function bceWithLogits(logits: Tensor, targets: Tensor, options: BceWithLogitsOptions = {}): Tensor {
-  const { reduction = "mean", weight, posWeight } = options;
+  checkTensors("bceWithLogits", { logits, targets });
+  const { reduction = "mean", weight, posWeight } = checkOptions(options, "bceWithLogits", ["weight", "posWeight", "reduction"]);
   checkShapes("bceWithLogits", logits, targets);
   return tidy(() => {
     // Two summands of one sign: nothing cancels, however large the logits.

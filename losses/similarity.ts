@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkTensors } from "../tensor/tensor.ts";
 import { customFunction } from "../autograd/custom.ts";
 import { DTypeError, formatShapes, ShapeError } from "../tensor/errors.ts";
 import { cat, eye, pairLogSumExp, type Tensor, tidy } from "../tensor/mod.ts";
@@ -12,6 +13,7 @@ const shortest = 1e-12;
 
 /** z / max(|z|, 1e-12) for each row of [..., D]. */
 export function normalizeRows(rows: Tensor): Tensor {
+  checkTensors("normalizeRows", { rows });
   return tidy(() => rows.div(rows.norm(-1, { keepDim: true }).clamp({ min: shortest })));
 }
 

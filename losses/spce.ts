@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { checkTensors } from "../tensor/tensor.ts";
+import { checkOptions } from "../tensor/arguments.ts";
 import { type Tensor, tidy } from "../tensor/mod.ts";
 import { crossEntropy } from "./cross_entropy.ts";
 import { checkTemperature } from "./reduction.ts";
@@ -45,6 +47,8 @@ export interface SpceOptions {
  * ```
  */
 export function spce(embeddings: Tensor, labels: Tensor, options: SpceOptions): Tensor {
+  checkTensors("spce", { embeddings, labels });
+  checkOptions(options, "spce", ["numClasses", "temperature", "normalize", "centre"]);
   const { numClasses, temperature = 1, normalize = false, centre = "batch" } = options;
   checkTemperature(temperature, "spce");
   return tidy(() => {

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { checkTensors } from "../tensor/tensor.ts";
+import { checkOptions } from "../tensor/arguments.ts";
 import { ArgumentError, formatShapes, ShapeError } from "../tensor/errors.ts";
 import { arange, stack, type Tensor, tidy } from "../tensor/mod.ts";
 import { type AnchorReduction, checkTemperature, reduceAnchors } from "./reduction.ts";
@@ -146,7 +148,9 @@ export interface NtXentOptions {
  * @throws ShapeError when shapes differ; ArgumentError for a temperature not above 0.
  * Source: Chen et al. 2020, arXiv 2002.05709.
  */
-export function ntXent(z1: Tensor, z2: Tensor, { temperature = 0.5, normalize = true }: NtXentOptions = {}): Tensor {
+export function ntXent(z1: Tensor, z2: Tensor, options: NtXentOptions = {}): Tensor {
+  checkTensors("ntXent", { z1, z2 });
+  const { temperature = 0.5, normalize = true } = checkOptions(options, "ntXent", ["temperature", "normalize"]);
   if (z1.rank !== 2 || z2.rank !== 2 || z1.shape[0] !== z2.shape[0] || z1.shape[1] !== z2.shape[1]) {
     throw new ShapeError(`Cannot ntXent ${formatShapes([z1.shape, z2.shape])}: two tensors [N, D] are needed`, {
       op: "ntXent",

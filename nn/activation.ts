@@ -23,7 +23,7 @@ export class LeakyReLU extends Module {
   /** Makes the layer with a slope below 0, default 0.01. */
   constructor(options: { readonly slope?: number } = {}) {
     super();
-    const { slope = 0.01 } = checkOptions(options, "make LeakyReLU", "new LeakyReLU({ slope: 0.01 })");
+    const { slope = 0.01 } = checkOptions(options, "make LeakyReLU", ["slope"]);
     this.slope = slope;
   }
 
@@ -41,7 +41,7 @@ export class ELU extends Module {
   /** Makes the layer, alpha default 1. */
   constructor(options: { readonly alpha?: number } = {}) {
     super();
-    const { alpha = 1 } = checkOptions(options, "make ELU", "new ELU({ alpha: 1 })");
+    const { alpha = 1 } = checkOptions(options, "make ELU", ["alpha"]);
     this.alpha = alpha;
   }
 
@@ -59,7 +59,7 @@ export class GELU extends Module {
   /** Makes the layer, exact unless told. */
   constructor(options: { readonly approximate?: "none" | "tanh" } = {}) {
     super();
-    const { approximate = "none" } = checkOptions(options, "make GELU", "new GELU({ approximate: 'none' })");
+    const { approximate = "none" } = checkOptions(options, "make GELU", ["approximate"]);
     this.approximate = approximate;
   }
 
@@ -101,7 +101,7 @@ export class Softplus extends Module {
   /** Makes the layer, beta default 1, threshold default 20. */
   constructor(options: { readonly beta?: number; readonly threshold?: number } = {}) {
     super();
-    this.options = checkOptions(options, "make Softplus", "new Softplus({ beta: 1 })");
+    this.options = checkOptions(options, "make Softplus", ["beta", "threshold"]);
   }
 
   /** Elementwise. */
@@ -118,7 +118,7 @@ export class Softmax extends Module {
   /** Makes the layer for a dim, default the last. */
   constructor(options: { readonly dim?: number } = {}) {
     super();
-    const { dim = -1 } = checkOptions(options, "make Softmax", "new Softmax({ dim: -1 })");
+    const { dim = -1 } = checkOptions(options, "make Softmax", ["dim"]);
     this.dim = dim;
   }
 
@@ -136,7 +136,7 @@ export class LogSoftmax extends Module {
   /** Makes the layer for a dim, default the last. */
   constructor(options: { readonly dim?: number } = {}) {
     super();
-    const { dim = -1 } = checkOptions(options, "make LogSoftmax", "new LogSoftmax({ dim: -1 })");
+    const { dim = -1 } = checkOptions(options, "make LogSoftmax", ["dim"]);
     this.dim = dim;
   }
 

@@ -24,7 +24,7 @@ import {
 import type { Tensor } from "../tensor/tensor.ts";
 import { constant } from "./init.ts";
 import { Module, parameter } from "./module.ts";
-import { blank, checkCounts, type LayerOptions } from "./options.ts";
+import { blank, checkCounts, type LayerOptions, layerOptions } from "./options.ts";
 
 /** scale · (max(0, x) + min(0, α (e^x - 1))) with the constants that keep mean and variance. Source: Klambauer et al. 2017. */
 export class SELU extends Module {
@@ -98,7 +98,7 @@ export class CELU extends Module {
   /** Makes the layer, alpha default 1. */
   constructor(options: { readonly alpha?: number } = {}) {
     super();
-    const { alpha = 1 } = checkOptions(options, "make CELU", "new CELU({ alpha: 1 })");
+    const { alpha = 1 } = checkOptions(options, "make CELU", ["alpha"]);
     this.alpha = alpha;
   }
 
@@ -116,7 +116,7 @@ export class Hardshrink extends Module {
   /** Makes the layer, lambda default 0.5. */
   constructor(options: { readonly lambda?: number } = {}) {
     super();
-    const { lambda = 0.5 } = checkOptions(options, "make Hardshrink", "new Hardshrink({ lambda: 0.5 })");
+    const { lambda = 0.5 } = checkOptions(options, "make Hardshrink", ["lambda"]);
     this.lambda = lambda;
   }
 
@@ -134,7 +134,7 @@ export class Softshrink extends Module {
   /** Makes the layer, lambda default 0.5. */
   constructor(options: { readonly lambda?: number } = {}) {
     super();
-    const { lambda = 0.5 } = checkOptions(options, "make Softshrink", "new Softshrink({ lambda: 0.5 })");
+    const { lambda = 0.5 } = checkOptions(options, "make Softshrink", ["lambda"]);
     this.lambda = lambda;
   }
 
@@ -154,7 +154,7 @@ export class Hardtanh extends Module {
   /** Makes the layer. */
   constructor(options: { readonly min?: number; readonly max?: number } = {}) {
     super();
-    const { min = -1, max = 1 } = checkOptions(options, "make Hardtanh", "new Hardtanh({ min: -1 })");
+    const { min = -1, max = 1 } = checkOptions(options, "make Hardtanh", ["min", "max"]);
     this.min = min;
     this.max = max;
   }
@@ -173,7 +173,7 @@ export class Threshold extends Module {
   /** Makes the layer. */
   constructor(options: { readonly threshold: number; readonly value: number }) {
     super();
-    this.options = checkOptions(options, "make Threshold", "new Threshold({ threshold: 0, value: 0 })");
+    this.options = checkOptions(options, "make Threshold", ["threshold", "value"]);
   }
 
   /** Elementwise. */
@@ -190,7 +190,7 @@ export class Softmin extends Module {
   /** Makes the layer for a dim, default the last. */
   constructor(options: { readonly dim?: number } = {}) {
     super();
-    const { dim = -1 } = checkOptions(options, "make Softmin", "new Softmin({ dim: -1 })");
+    const { dim = -1 } = checkOptions(options, "make Softmin", ["dim"]);
     this.dim = dim;
   }
 
@@ -208,7 +208,7 @@ export class GLU extends Module {
   /** Makes the layer for a dim, default the last. */
   constructor(options: { readonly dim?: number } = {}) {
     super();
-    const { dim = -1 } = checkOptions(options, "make GLU", "new GLU({ dim: -1 })");
+    const { dim = -1 } = checkOptions(options, "make GLU", ["dim"]);
     this.dim = dim;
   }
 
@@ -234,7 +234,7 @@ export class PReLU extends Module {
   /** Makes the layer. */
   constructor(options: PReLUOptions = {}) {
     super();
-    const { numParameters = 1, initial = 0.25 } = options;
+    const { numParameters = 1, initial = 0.25 } = checkOptions(options, "make PReLU", ["numParameters", "initial", ...layerOptions]);
     checkCounts("PReLU", { numParameters });
     this.weight = parameter(constant(blank([numParameters], options), initial));
   }

@@ -3,17 +3,18 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { ArgumentError, formatShapes, ShapeError } from "../tensor/errors.ts";
 import { arange } from "../tensor/create.ts";
 import { linear } from "../tensor/functions.ts";
 import { defaultGenerator, type Generator } from "../tensor/random.ts";
 import { tidy } from "../tensor/scope.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { checkTensors, type Tensor } from "../tensor/tensor.ts";
 import { dropout } from "./dropout.ts";
 import { xavierUniform, zeros } from "./init.ts";
 import { Linear } from "./linear.ts";
 import { Module, parameter } from "./module.ts";
-import { blank, checkCounts, type LayerOptions } from "./options.ts";
+import { blank, checkCounts, forLayers, type LayerOptions, layerOptions } from "./options.ts";
 
 /** Options of {@link scaledDotProductAttention}. */
 export interface AttentionOptions {
@@ -52,6 +53,8 @@ export interface AttentionOptions {
  * ```
  */
 export function scaledDotProductAttention(query: Tensor, key: Tensor, options: AttentionOptions): Tensor {
+  checkTensors("scaledDotProductAttention", { query, key });
+  checkOptions(options, "scaledDotProductAttention", ["value", "mask", "causal", "scale", "dropout", "generator"]);
   return tidy(() => {
     const weights = attentionWeights(query, key, options);
     const { dropout: p = 0, generator } = options;
@@ -159,6 +162,7 @@ export class MultiheadAttention extends Module {
    */
   constructor(width: number, heads: number, options: MultiheadAttentionOptions = {}) {
     super();
+    checkOptions(options, "make MultiheadAttention", ["dropout", "bias", "batchFirst", "kdim", "vdim", ...layerOptions]);
     checkCounts("MultiheadAttention", { width, heads });
     if (width % heads !== 0) {
       throw new ArgumentError(`Cannot make MultiheadAttention: a width that is a multiple of ${heads} heads is needed, got ${width}`);
@@ -177,7 +181,7 @@ export class MultiheadAttention extends Module {
     this.kProjWeight = isOne ? null : project(width, kdim);
     this.vProjWeight = isOne ? null : project(width, vdim);
     this.inProjBias = bias ? parameter(blank([3 * width], options)) : null;
-    this.outProj = new Linear(width, width, { ...options, bias });
+    this.outProj = new Linear(width, width, { ...forLayers(options), bias });
     if (this.outProj.bias !== null) zeros(this.outProj.bias);
   }
 

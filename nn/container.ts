@@ -64,7 +64,7 @@ export class Flatten extends Module {
   /** Makes the layer. */
   constructor(options: { readonly start?: number; readonly end?: number } = {}) {
     super();
-    const { start = 1, end = -1 } = checkOptions(options, "make Flatten", "new Flatten({ start: 1 })");
+    const { start = 1, end = -1 } = checkOptions(options, "make Flatten", ["start", "end"]);
     this.start = start;
     this.end = end;
   }

@@ -10,7 +10,7 @@ import { tidy } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { defaultBias, defaultWeight } from "./init.ts";
 import { Module, parameter } from "./module.ts";
-import { blank, checkCounts, type LayerOptions } from "./options.ts";
+import { blank, checkCounts, type LayerOptions, layerOptions } from "./options.ts";
 import { pad } from "./padding.ts";
 
 /** What padding around an image holds: zeros, or what pad's modes of these names put there. */
@@ -64,7 +64,16 @@ export abstract class Conv extends Module {
     super();
     const [inChannels, outChannels] = channels;
     const layer = `Conv${dims}d`;
-    checkOptions(options, `make ${layer}`, "new Conv2d(3, 16, { kernelSize: 3 })");
+    checkOptions(options, `make ${layer}`, [
+      "kernelSize",
+      "stride",
+      "padding",
+      "paddingMode",
+      "dilation",
+      "groups",
+      "bias",
+      ...layerOptions,
+    ]);
     const { stride = 1, padding = 0, dilation = 1, groups = 1, paddingMode = "zeros" } = options;
     checkCounts(layer, { inChannels, outChannels, groups });
     if (inChannels % groups !== 0 || outChannels % groups !== 0) {

@@ -10,7 +10,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import type { ConvGeometry, ConvLayerOptions } from "./conv.ts";
 import { defaultBias, defaultWeight } from "./init.ts";
 import { Module, parameter } from "./module.ts";
-import { blank, checkCounts } from "./options.ts";
+import { blank, checkCounts, layerOptions } from "./options.ts";
 
 /** Options of {@link ConvTranspose1d}, {@link ConvTranspose2d} and {@link ConvTranspose3d}. */
 export interface ConvTransposeLayerOptions extends Omit<ConvLayerOptions, "padding" | "paddingMode"> {
@@ -34,7 +34,16 @@ export abstract class ConvTranspose extends Module {
     super();
     const [inChannels, outChannels] = channels;
     const layer = `ConvTranspose${dims}d`;
-    checkOptions(options, `make ${layer}`, "new ConvTranspose2d(3, 16, { kernelSize: 3 })");
+    checkOptions(options, `make ${layer}`, [
+      "padding",
+      "outputPadding",
+      "kernelSize",
+      "stride",
+      "dilation",
+      "groups",
+      "bias",
+      ...layerOptions,
+    ]);
     const { stride = 1, padding = 0, dilation = 1, groups = 1, outputPadding = 0 } = options;
     checkCounts(layer, { inChannels, outChannels, groups });
     if (inChannels % groups !== 0 || outChannels % groups !== 0) {

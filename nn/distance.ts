@@ -9,7 +9,7 @@ import { tidy } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { uniform } from "./init.ts";
 import { Module, parameter } from "./module.ts";
-import { blank, checkCounts, type LayerOptions } from "./options.ts";
+import { blank, checkCounts, type LayerOptions, layerOptions } from "./options.ts";
 
 /** The cosine of the angle between rows along one dim. */
 export class CosineSimilarity extends Module {
@@ -21,7 +21,7 @@ export class CosineSimilarity extends Module {
   /** Makes the layer, for rows along dim 1 unless told; eps default 1e-8. */
   constructor(options: { readonly dim?: number; readonly eps?: number } = {}) {
     super();
-    const { dim = 1, eps = 1e-8 } = checkOptions(options, "make CosineSimilarity", "new CosineSimilarity({ dim: 1 })");
+    const { dim = 1, eps = 1e-8 } = checkOptions(options, "make CosineSimilarity", ["dim", "eps"]);
     this.dim = dim;
     this.eps = eps;
   }
@@ -50,6 +50,7 @@ export class PairwiseDistance extends Module {
   /** Makes the layer. */
   constructor(options: PairwiseDistanceLayerOptions = {}) {
     super();
+    checkOptions(options, "make PairwiseDistance", ["p", "eps", "keepDim"]);
     this.options = options;
   }
 
@@ -76,6 +77,7 @@ export class Bilinear extends Module {
   /** Makes the layer for the two widths in, and out. */
   constructor([in1Features, in2Features]: readonly [number, number], outFeatures: number, options: BilinearOptions = {}) {
     super();
+    checkOptions(options, "make Bilinear", ["bias", ...layerOptions]);
     checkCounts("Bilinear", { in1Features, in2Features, outFeatures });
     const bound = 1 / Math.sqrt(in1Features);
     const range = { low: -bound, high: bound, generator: options.generator };

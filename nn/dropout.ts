@@ -8,7 +8,7 @@ import { ArgumentError } from "../tensor/errors.ts";
 import { dropout as dropoutOp } from "../tensor/ops/dropout.ts";
 import { defaultGenerator, drawKey, type Generator } from "../tensor/random.ts";
 import { tidy } from "../tensor/scope.ts";
-import { apply, type Tensor } from "../tensor/tensor.ts";
+import { apply, checkTensors, type Tensor } from "../tensor/tensor.ts";
 import { Module } from "./module.ts";
 
 /** Options of {@link dropout} and {@link Dropout}. */
@@ -34,7 +34,9 @@ export interface DropoutOptions {
  * assertEquals(new Set(await y.data()), new Set([0, 2]));
  * ```
  */
-export function dropout(x: Tensor, { p = 0.5, generator = defaultGenerator }: DropoutOptions = {}): Tensor {
+export function dropout(x: Tensor, options: DropoutOptions = {}): Tensor {
+  checkTensors("dropout", { x });
+  const { p = 0.5, generator = defaultGenerator } = checkOptions(options, "dropout", ["p", "generator"]);
   checkProbability(p);
   return p === 0 ? x.alias() : apply(dropoutOp, [x], { key: drawKey(generator), probability: p })[0]!;
 }
@@ -49,7 +51,7 @@ export class Dropout extends Module {
   /** Makes the layer. */
   constructor(options: DropoutOptions = {}) {
     super();
-    const { p = 0.5, generator = defaultGenerator } = checkOptions(options, "make Dropout", "new Dropout({ p: 0.5 })");
+    const { p = 0.5, generator = defaultGenerator } = checkOptions(options, "make Dropout", ["p", "generator"]);
     checkProbability(p);
     this.p = p;
     this.generator = generator;

@@ -3,15 +3,16 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { noGrad } from "../autograd/tape.ts";
 import { arange } from "../tensor/create.ts";
 import { isInteger } from "../tensor/dtype.ts";
 import { ArgumentError, DTypeError, formatShapes, ShapeError } from "../tensor/errors.ts";
 import { tidy } from "../tensor/scope.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { checkTensors, type Tensor } from "../tensor/tensor.ts";
 import { normal } from "./init.ts";
 import { Module, parameter } from "./module.ts";
-import { blank, checkCounts, type LayerOptions } from "./options.ts";
+import { blank, checkCounts, type LayerOptions, layerOptions } from "./options.ts";
 
 /**
  * The rows of a table that whole numbers name.
@@ -32,7 +33,9 @@ import { blank, checkCounts, type LayerOptions } from "./options.ts";
  * assertEquals(await embedding(index, tensor([[1], [2], [3]])).toArray(), [[3], [1]]);
  * ```
  */
-export function embedding(index: Tensor, weight: Tensor, { paddingIdx }: { readonly paddingIdx?: number | undefined } = {}): Tensor {
+export function embedding(index: Tensor, weight: Tensor, options: { readonly paddingIdx?: number | undefined } = {}): Tensor {
+  checkTensors("embedding", { index, weight });
+  const { paddingIdx } = checkOptions(options, "embedding", ["paddingIdx"]);
   if (weight.rank !== 2) {
     throw new ShapeError(`Cannot embedding ${formatShapes([weight.shape])}: a table [rows, D] is needed`, {
       op: "embedding",
@@ -66,6 +69,7 @@ export class Embedding extends Module {
   /** Makes a table of `count` vectors of `size`. */
   constructor(count: number, size: number, options: EmbeddingOptions = {}) {
     super();
+    checkOptions(options, "make Embedding", ["paddingIdx", ...layerOptions]);
     checkCounts("Embedding", { count, size });
     this.paddingIdx = options.paddingIdx === undefined ? undefined : resolvePadding(options.paddingIdx, count);
     this.weight = parameter(normal(blank([count, size], options), options));
@@ -123,15 +127,16 @@ export class EmbeddingBag extends Module {
   /** Makes a table of `count` vectors of `size`, standard normal at the start. */
   constructor(count: number, size: number, options: EmbeddingBagOptions = {}) {
     super();
-    const { mode = "mean" } = options;
+    checkOptions(options, "make EmbeddingBag", ["mode", "includeLastOffset", "paddingIdx", ...layerOptions]);
+    const { mode = "mean", includeLastOffset = false, ...rest } = options;
     if (!["sum", "mean", "max"].includes(mode)) {
       throw new ArgumentError(`Cannot make EmbeddingBag: mode "sum", "mean" or "max" is needed, got ${JSON.stringify(mode)}`);
     }
-    const table = new Embedding(count, size, options);
+    const table = new Embedding(count, size, rest);
     this.weight = table.weight;
     this.paddingIdx = table.paddingIdx;
     this.mode = mode;
-    this.includeLastOffset = options.includeLastOffset ?? false;
+    this.includeLastOffset = includeLastOffset;
   }
 
   /** int32 [B, L], or [T] with offsets [B] (or [B + 1], ending with T, with `includeLastOffset`) → [B, size]. */

@@ -3,13 +3,14 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { hardtanh } from "../tensor/activations.ts";
 import { tensor } from "../tensor/create.ts";
 import { computeType, isFloat } from "../tensor/dtype.ts";
 import { ArgumentError, DTypeError, formatShapes, ShapeError } from "../tensor/errors.ts";
 import { tidy } from "../tensor/scope.ts";
 import { checkSizes, contiguousStrides, sizeOf } from "../tensor/shape.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { checkTensors, type Tensor } from "../tensor/tensor.ts";
 
 /** Options of {@link gridSample}. */
 export interface GridSampleOptions {
@@ -43,6 +44,8 @@ export interface GridSampleOptions {
  * ```
  */
 export function gridSample(x: Tensor, grid: Tensor, options: GridSampleOptions = {}): Tensor {
+  checkTensors("gridSample", { x, grid });
+  checkOptions(options, "gridSample", ["mode", "paddingMode", "alignCorners"]);
   check(x, grid, options);
   return tidy(() => {
     const spatial = x.shape.slice(2);
@@ -79,7 +82,9 @@ export function gridSample(x: Tensor, grid: Tensor, options: GridSampleOptions =
  * assertEquals(await gridSample(tensor([[[[1, 2, 3, 4]]]]), mirrored).toArray(), [[[[4, 3, 2, 1]]]]);
  * ```
  */
-export function affineGrid(theta: Tensor, size: readonly number[], { alignCorners = false }: AffineGridOptions = {}): Tensor {
+export function affineGrid(theta: Tensor, size: readonly number[], options: AffineGridOptions = {}): Tensor {
+  checkTensors("affineGrid", { theta });
+  const { alignCorners = false } = checkOptions(options, "affineGrid", ["alignCorners"]);
   const spatial = size.slice(2);
   const dims = spatial.length;
   checkSizes(size, "affineGrid");

@@ -3,17 +3,18 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { noGrad } from "../autograd/tape.ts";
 import { ArgumentError, formatShapes, ShapeError } from "../tensor/errors.ts";
 import { normalize } from "../tensor/functions.ts";
 import { avgPool2d } from "../tensor/pooling.ts";
 import { tidy } from "../tensor/scope.ts";
 import { sizeOf } from "../tensor/shape.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { checkTensors, type Tensor } from "../tensor/tensor.ts";
 import { ones } from "./init.ts";
 import { buffer, Module, parameter } from "./module.ts";
 import { batchNorm } from "./normalization.ts";
-import { blank, checkCounts, type LayerOptions } from "./options.ts";
+import { blank, checkCounts, type LayerOptions, layerOptions } from "./options.ts";
 
 /** Options of {@link groupNorm}. */
 export interface GroupNormOptions {
@@ -33,7 +34,9 @@ export interface GroupNormOptions {
  * @param x [N, C, ...].
  * @throws ShapeError for sizes that do not fit. Source: Wu and He 2018.
  */
-export function groupNorm(x: Tensor, { groups, weight = null, bias = null, eps = 1e-5 }: GroupNormOptions): Tensor {
+export function groupNorm(x: Tensor, options: GroupNormOptions): Tensor {
+  checkTensors("groupNorm", { x });
+  const { groups, weight = null, bias = null, eps = 1e-5 } = checkOptions(options, "groupNorm", ["groups", "weight", "bias", "eps"]);
   const [samples = 0, channels = 0, ...spatial] = x.shape;
   if (x.rank < 2 || channels % groups !== 0) refuseShape("groupNorm", [x], `[N, C, ...] with C a multiple of ${groups} is needed`);
   for (const part of [weight, bias]) {
@@ -74,6 +77,7 @@ export class GroupNorm extends Module {
   /** Makes the layer for C = `channels` in `groups` groups. */
   constructor(groups: number, channels: number, options: GroupNormLayerOptions = {}) {
     super();
+    checkOptions(options, "make GroupNorm", ["eps", "affine", ...layerOptions]);
     checkCounts("GroupNorm", { groups, channels });
     if (channels % groups !== 0) {
       throw new ArgumentError(`Cannot make GroupNorm: channels that are a multiple of ${groups} groups are needed, got ${channels}`);
@@ -125,6 +129,13 @@ export abstract class InstanceNorm extends Module {
   /** Makes the layer for C = `features` and inputs of a number of dims. */
   constructor(features: number, rank: number, options: InstanceNormOptions) {
     super();
+    checkOptions(options, `make ${this.constructor.name}`, [
+      "eps",
+      "momentum",
+      "affine",
+      "trackRunningStats",
+      ...layerOptions,
+    ]);
     checkCounts("InstanceNorm", { features });
     const { eps = 1e-5, momentum = 0.1, affine = false, trackRunningStats = false } = options;
     this.eps = eps;
@@ -202,6 +213,7 @@ export class RMSNorm extends Module {
   /** Makes the layer for the sizes of the last dims (one number for one dim); eps default the type's machine epsilon. */
   constructor(normalizedShape: number | readonly number[], options: GroupNormLayerOptions = {}) {
     super();
+    checkOptions(options, "make RMSNorm", ["eps", "affine", ...layerOptions]);
     this.normalizedShape = typeof normalizedShape === "number" ? [normalizedShape] : [...normalizedShape];
     checkCounts("RMSNorm", Object.fromEntries(this.normalizedShape.map((size, dim) => [`size of dim ${dim}`, size])));
     this.eps = options.eps ?? null;
@@ -242,6 +254,7 @@ export class LocalResponseNorm extends Module {
   /** Makes the layer. */
   constructor(size: number, options: LocalResponseOptions = {}) {
     super();
+    checkOptions(options, "make LocalResponseNorm", ["alpha", "beta", "k"]);
     checkCounts("LocalResponseNorm", { size });
     this.size = size;
     this.options = options;

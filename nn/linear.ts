@@ -8,7 +8,7 @@ import { linear } from "../tensor/functions.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { defaultBias, defaultWeight } from "./init.ts";
 import { Module, parameter } from "./module.ts";
-import { blank, checkCounts, type LayerOptions } from "./options.ts";
+import { blank, checkCounts, type LayerOptions, layerOptions } from "./options.ts";
 
 /** Options of {@link Linear}. */
 export interface LinearOptions extends LayerOptions {
@@ -37,7 +37,7 @@ export class Linear extends Module {
   /** Makes the layer for `inFeatures` values in and `outFeatures` out. */
   constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
     super();
-    checkOptions(options, "make Linear", "new Linear(784, 128, { bias: false })");
+    checkOptions(options, "make Linear", ["bias", ...layerOptions]);
     checkCounts("Linear", { inFeatures, outFeatures });
     const shape = [outFeatures, inFeatures];
     this.weight = parameter(defaultWeight(blank(shape, options), options));

@@ -10,7 +10,7 @@ import { ArgumentError, DeviceError, DisposedError, DTypeError, formatShapes, Sh
 import { type DeviceName, getDevice } from "../tensor/device.ts";
 import { keep } from "../tensor/scope.ts";
 import { sameShape } from "../tensor/shape.ts";
-import { Tensor } from "../tensor/tensor.ts";
+import { checkTensors, Tensor } from "../tensor/tensor.ts";
 
 /** Tensors by name, as PyTorch's `state_dict`. */
 export type StateDict = Readonly<Record<string, Tensor>>;
@@ -38,12 +38,14 @@ const kinds = new WeakMap<Tensor, "parameter" | "buffer">();
  * @throws GradientError for the result of a recorded operation; DTypeError unless it is of a floating type.
  */
 export function parameter(tensor: Tensor): Tensor {
+  checkTensors("parameter", { tensor });
   kinds.set(tensor.requiresGrad_(), "parameter");
   return keep(tensor);
 }
 
 /** Marks a tensor as a buffer: state that is saved and moved with its module but not trained; no scope frees it. */
 export function buffer(tensor: Tensor): Tensor {
+  checkTensors("buffer", { tensor });
   kinds.set(tensor, "buffer");
   return keep(tensor);
 }

@@ -14,11 +14,11 @@ import { memoize } from "../tensor/op.ts";
 import { tidy } from "../tensor/scope.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { normalizeBy } from "../tensor/ops/normalize_by.ts";
-import { apply, type Tensor } from "../tensor/tensor.ts";
+import { apply, checkTensors, type Tensor } from "../tensor/tensor.ts";
 import { updateInPlace, updateKernel } from "../tensor/update.ts";
 import { ones } from "./init.ts";
 import { buffer, Module, parameter } from "./module.ts";
-import { blank, checkCounts, type LayerOptions } from "./options.ts";
+import { blank, checkCounts, type LayerOptions, layerOptions } from "./options.ts";
 
 /** Options of {@link batchNorm}. */
 export interface BatchNormOptions {
@@ -47,6 +47,8 @@ export interface BatchNormOptions {
  * Source: Ioffe and Szegedy 2015.
  */
 export function batchNorm(x: Tensor, options: BatchNormOptions = {}): Tensor {
+  checkTensors("batchNorm", { x });
+  checkOptions(options, "batchNorm", ["runningMean", "runningVar", "weight", "bias", "training", "momentum", "eps"]);
   const { runningMean = null, runningVar = null, weight = null, bias = null, training = false, momentum = 0.1, eps = 1e-5 } = options;
   if (x.rank < 2) refuseShape("batchNorm", [x], "[N, C] or [N, C, ...] is needed");
   const channels = x.shape[1]!;
@@ -145,7 +147,7 @@ export abstract class BatchNorm extends Module {
   /** Makes the layer for C = `features` and inputs of the given numbers of dims. */
   constructor(features: number, ranks: readonly number[], options: BatchNormLayerOptions) {
     super();
-    checkOptions(options, "make BatchNorm", "new BatchNorm2d(16, { eps: 1e-5 })");
+    checkOptions(options, `make ${this.constructor.name}`, ["eps", "momentum", "affine", "trackRunningStats", ...layerOptions]);
     checkCounts("BatchNorm", { features });
     const { eps = 1e-5, momentum = 0.1, affine = true, trackRunningStats = true } = options;
     this.eps = eps;
@@ -242,7 +244,10 @@ export interface LayerNormOptions {
  *
  * @throws ShapeError when x does not end in the normalised shape. Source: Ba et al. 2016.
  */
-export function layerNorm(x: Tensor, { normalizedShape, weight = null, bias = null, eps = 1e-5 }: LayerNormOptions): Tensor {
+export function layerNorm(x: Tensor, options: LayerNormOptions): Tensor {
+  checkTensors("layerNorm", { x });
+  checkOptions(options, "layerNorm", ["normalizedShape", "weight", "bias", "eps"]);
+  const { normalizedShape, weight = null, bias = null, eps = 1e-5 } = options;
   const lead = x.rank - normalizedShape.length;
   if (normalizedShape.length === 0 || lead < 0 || normalizedShape.some((size, dim) => size !== x.shape[lead + dim])) {
     refuseShape("layerNorm", [x], `a shape that ends in [${normalizedShape.join(", ")}] is needed`);
@@ -283,6 +288,7 @@ export class LayerNorm extends Module {
   /** Makes the layer for the sizes of the last dims (one number for one dim). */
   constructor(normalizedShape: number | readonly number[], options: LayerNormLayerOptions = {}) {
     super();
+    checkOptions(options, "make LayerNorm", ["eps", "affine", ...layerOptions]);
     this.normalizedShape = typeof normalizedShape === "number" ? [normalizedShape] : [...normalizedShape];
     checkCounts("LayerNorm", Object.fromEntries(this.normalizedShape.map((size, dim) => [`size of dim ${dim}`, size])));
     this.eps = options.eps ?? 1e-5;

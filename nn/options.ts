@@ -20,6 +20,14 @@ export interface LayerOptions {
   readonly generator?: Generator | undefined;
 }
 
+/** The names of {@link LayerOptions}. */
+export const layerOptions = ["dtype", "device", "generator"] as const;
+
+/** Those of a model's options that its layers have too. */
+export function forLayers({ dtype, device, generator }: LayerOptions): LayerOptions {
+  return { dtype, device, generator };
+}
+
 /** A tensor to be initialised. */
 export function blank(shape: readonly number[], { dtype, device }: LayerOptions): Tensor {
   return zeros(shape, { ...(dtype === undefined ? {} : { dtype }), ...(device === undefined ? {} : { device }) });

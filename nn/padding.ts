@@ -3,10 +3,11 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { tensor } from "../tensor/create.ts";
 import { ArgumentError, formatShapes, ShapeError } from "../tensor/errors.ts";
 import { tidy } from "../tensor/scope.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { checkTensors, type Tensor } from "../tensor/tensor.ts";
 import { Module } from "./module.ts";
 
 /** Options of {@link pad}. */
@@ -33,7 +34,9 @@ export interface PadOptions {
  * assertEquals(await pad(tensor([1, 2, 3]), [2, 1], { mode: "reflect" }).toArray(), [3, 2, 1, 2, 3, 2]);
  * ```
  */
-export function pad(x: Tensor, padding: readonly number[], { mode = "constant", value = 0 }: PadOptions = {}): Tensor {
+export function pad(x: Tensor, padding: readonly number[], options: PadOptions = {}): Tensor {
+  checkTensors("pad", { x });
+  const { mode = "constant", value = 0 } = checkOptions(options, "pad", ["mode", "value"]);
   if (mode === "constant") return x.pad(padding, { value });
   if (sources[mode] === undefined) {
     throw new ArgumentError(`Cannot pad: mode "constant", "reflect", "replicate" or "circular" is needed, got ${JSON.stringify(mode)}`);
@@ -137,24 +140,24 @@ export class ZeroPad3d extends Padding {
 /** One value around the last dims, of 1 dim: one number for all sides, or [left, right]. */
 export class ConstantPad1d extends Padding {
   /** Makes the layer. */
-  constructor(padding: number | readonly number[], { value = 0 }: { readonly value?: number } = {}) {
-    super(padding, { dims: 1, mode: "constant", value });
+  constructor(padding: number | readonly number[], options: { readonly value?: number } = {}) {
+    super(padding, { dims: 1, mode: "constant", ...checkOptions(options, "make ConstantPad1d", ["value"]) });
   }
 }
 
 /** One value around the last dims, of 2 dims: one number for all sides, or [left, right, top, bottom]. */
 export class ConstantPad2d extends Padding {
   /** Makes the layer. */
-  constructor(padding: number | readonly number[], { value = 0 }: { readonly value?: number } = {}) {
-    super(padding, { dims: 2, mode: "constant", value });
+  constructor(padding: number | readonly number[], options: { readonly value?: number } = {}) {
+    super(padding, { dims: 2, mode: "constant", ...checkOptions(options, "make ConstantPad2d", ["value"]) });
   }
 }
 
 /** One value around the last dims, of 3 dims: one number for all sides, or [left, right, top, bottom, front, back]. */
 export class ConstantPad3d extends Padding {
   /** Makes the layer. */
-  constructor(padding: number | readonly number[], { value = 0 }: { readonly value?: number } = {}) {
-    super(padding, { dims: 3, mode: "constant", value });
+  constructor(padding: number | readonly number[], options: { readonly value?: number } = {}) {
+    super(padding, { dims: 3, mode: "constant", ...checkOptions(options, "make ConstantPad3d", ["value"]) });
   }
 }
 

@@ -35,7 +35,6 @@ export abstract class Pool<Options extends object> extends Module {
   /** Makes the layer; the stride is the window's size unless told. */
   constructor(kernelSize: PerDim, options: Options) {
     super();
-    checkOptions(options, `make ${this.constructor.name}`, "new MaxPool2d(3, { stride: 2 })");
     this.kernelSize = kernelSize;
     this.options = options;
   }
@@ -58,6 +57,7 @@ export class MaxPool1d extends Pool<MaxPoolOptions> {
   /** Makes the layer; the stride is the window's size unless told. */
   constructor(kernelSize: PerDim, options: MaxPoolOptions = {}) {
     super(kernelSize, options);
+    checkOptions(options, "make MaxPool1d", ["dilation", "stride", "padding", "ceilMode"]);
   }
 
   /** [N, C, L] → [N, C, L']. */
@@ -71,6 +71,7 @@ export class MaxPool2d extends Pool<MaxPoolOptions> {
   /** Makes the layer; the stride is the window's size unless told. */
   constructor(kernelSize: PerDim, options: MaxPoolOptions = {}) {
     super(kernelSize, options);
+    checkOptions(options, "make MaxPool2d", ["dilation", "stride", "padding", "ceilMode"]);
   }
 
   /** [N, C, H, W] → [N, C, H', W']. */
@@ -84,6 +85,7 @@ export class MaxPool3d extends Pool<MaxPoolOptions> {
   /** Makes the layer; the stride is the window's size unless told. */
   constructor(kernelSize: PerDim, options: MaxPoolOptions = {}) {
     super(kernelSize, options);
+    checkOptions(options, "make MaxPool3d", ["dilation", "stride", "padding", "ceilMode"]);
   }
 
   /** [N, C, D, H, W] → [N, C, D', H', W']. */
@@ -97,6 +99,7 @@ export class AvgPool1d extends Pool<AvgPoolOptions> {
   /** Makes the layer; the stride is the window's size unless told. */
   constructor(kernelSize: PerDim, options: AvgPoolOptions = {}) {
     super(kernelSize, options);
+    checkOptions(options, "make AvgPool1d", ["countIncludePad", "divisorOverride", "stride", "padding", "ceilMode"]);
   }
 
   /** [N, C, L] → [N, C, L']. */
@@ -110,6 +113,7 @@ export class AvgPool2d extends Pool<AvgPoolOptions> {
   /** Makes the layer; the stride is the window's size unless told. */
   constructor(kernelSize: PerDim, options: AvgPoolOptions = {}) {
     super(kernelSize, options);
+    checkOptions(options, "make AvgPool2d", ["countIncludePad", "divisorOverride", "stride", "padding", "ceilMode"]);
   }
 
   /** [N, C, H, W] → [N, C, H', W']. */
@@ -123,6 +127,7 @@ export class AvgPool3d extends Pool<AvgPoolOptions> {
   /** Makes the layer; the stride is the window's size unless told. */
   constructor(kernelSize: PerDim, options: AvgPoolOptions = {}) {
     super(kernelSize, options);
+    checkOptions(options, "make AvgPool3d", ["countIncludePad", "divisorOverride", "stride", "padding", "ceilMode"]);
   }
 
   /** [N, C, D, H, W] → [N, C, D', H', W']. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { arange, cat, stack, tensor } from "../tensor/create.ts";
 import { ArgumentError, formatShapes, ShapeError } from "../tensor/errors.ts";
 import { linear } from "../tensor/functions.ts";
@@ -12,7 +13,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { dropout } from "./dropout.ts";
 import { uniform } from "./init.ts";
 import { Module, parameter } from "./module.ts";
-import { blank, checkCounts, type LayerOptions } from "./options.ts";
+import { blank, checkCounts, type LayerOptions, layerOptions } from "./options.ts";
 
 /** Options of {@link RNN}, {@link LSTM} and {@link GRU}. */
 export interface RecurrentOptions extends LayerOptions {
@@ -194,6 +195,15 @@ export class RNN extends Recurrent {
   /** Makes the layer for inputs of width `inputSize` and states of `hiddenSize`. */
   constructor(inputSize: number, hiddenSize: number, options: RecurrentOptions & { readonly nonlinearity?: "tanh" | "relu" } = {}) {
     super([inputSize, hiddenSize], { ...options, gates: 1, states: 1 });
+    checkOptions(options, "make RNN", [
+      "layers",
+      "bias",
+      "batchFirst",
+      "dropout",
+      "bidirectional",
+      ...layerOptions,
+      "nonlinearity",
+    ]);
     this.nonlinearity = options.nonlinearity ?? "tanh";
   }
 
@@ -241,6 +251,7 @@ export class LSTM extends Recurrent {
   /** Makes the layer for inputs of width `inputSize` and states of `hiddenSize`. */
   constructor(inputSize: number, hiddenSize: number, options: RecurrentOptions = {}) {
     super([inputSize, hiddenSize], { ...options, gates: 4, states: 2 });
+    checkOptions(options, "make LSTM", ["layers", "bias", "batchFirst", "dropout", "bidirectional", ...layerOptions]);
   }
 
   /** One step. */
@@ -265,6 +276,7 @@ export class GRU extends Recurrent {
   /** Makes the layer for inputs of width `inputSize` and states of `hiddenSize`. */
   constructor(inputSize: number, hiddenSize: number, options: RecurrentOptions = {}) {
     super([inputSize, hiddenSize], { ...options, gates: 3, states: 1 });
+    checkOptions(options, "make GRU", ["layers", "bias", "batchFirst", "dropout", "bidirectional", ...layerOptions]);
   }
 
   /** One step. */

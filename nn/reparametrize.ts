@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { noGrad } from "../autograd/tape.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { type Generator, randn } from "../tensor/random.ts";
@@ -35,7 +36,8 @@ export interface WeightNormOptions {
  * assertEquals([...layer.namedParameters()].map(([name, { shape }]) => [name, shape]), [["weight_g", [2, 1]], ["weight_v", [2, 3]]]);
  * ```
  */
-export function weightNorm<Part extends Layer>(layer: Part, { name = "weight", dim = 0 }: WeightNormOptions = {}): Part {
+export function weightNorm<Part extends Layer>(layer: Part, options: WeightNormOptions = {}): Part {
+  const { name = "weight", dim = 0 } = checkOptions(options, "weightNorm", ["name", "dim"]);
   const weight = takeOut(layer, name, "weightNorm");
   const own = dim === null ? null : normalizeDim(dim, weight.rank, "weightNorm");
   const others = weight.shape.flatMap((_, at) => at === own ? [] : [at]);
@@ -70,6 +72,7 @@ export interface SpectralNormOptions {
  * @throws ArgumentError when the layer has no such weight, or for iterations that are no positive whole number. Source: Miyato et al. 2018.
  */
 export function spectralNorm<Part extends Layer>(layer: Part, options: SpectralNormOptions = {}): Part {
+  checkOptions(options, "spectralNorm", ["name", "dim", "iterations", "eps", "generator"]);
   const { name = "weight", iterations = 1, eps = 1e-12, generator } = options;
   if (!Number.isInteger(iterations) || iterations < 1) {
     throw new ArgumentError(`Cannot spectralNorm: positive whole iterations are needed, got ${iterations}`);

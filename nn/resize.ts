@@ -3,12 +3,13 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { tensor } from "../tensor/create.ts";
 import { ArgumentError, formatShapes, ShapeError } from "../tensor/errors.ts";
 import { mixAlong } from "../tensor/products.ts";
 import { tidy } from "../tensor/scope.ts";
 import { sizeOf } from "../tensor/shape.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { checkTensors, type Tensor } from "../tensor/tensor.ts";
 import { Module } from "./module.ts";
 
 /** Options of {@link interpolate}: `size` or `scaleFactor`. */
@@ -42,7 +43,8 @@ export interface InterpolateOptions {
  * ```
  */
 export function interpolate(x: Tensor, options: InterpolateOptions): Tensor {
-  const { mode = "nearest", alignCorners = false } = options;
+  checkTensors("interpolate", { x });
+  const { mode = "nearest", alignCorners = false } = checkOptions(options, "interpolate", ["size", "scaleFactor", "mode", "alignCorners"]);
   const known = modes[x.rank - 3];
   if (known === undefined) refuse("interpolate", x, "[N, C, ...] with one to three more dims is needed");
   if (!known.includes(mode)) {
@@ -136,6 +138,7 @@ export class Upsample extends Module {
   /** Makes the layer. */
   constructor(options: InterpolateOptions) {
     super();
+    checkOptions(options, "make Upsample", ["size", "scaleFactor", "mode", "alignCorners"]);
     this.options = options;
   }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { tidy } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { MultiheadAttention } from "./attention.ts";
@@ -10,7 +11,7 @@ import { Dropout } from "./dropout.ts";
 import { Linear } from "./linear.ts";
 import { Module } from "./module.ts";
 import { LayerNorm } from "./normalization.ts";
-import { checkCounts, type LayerOptions } from "./options.ts";
+import { checkCounts, forLayers, type LayerOptions, layerOptions } from "./options.ts";
 
 /** Options of {@link TransformerEncoderLayer} and {@link TransformerDecoderLayer}. */
 export interface TransformerLayerOptions extends LayerOptions {
@@ -27,6 +28,8 @@ export interface TransformerLayerOptions extends LayerOptions {
   /** Whether inputs are [N, L, E] rather than [L, N, E]. Default false, as in PyTorch. */
   readonly batchFirst?: boolean;
 }
+
+const transformerOptions = ["feedforward", "dropout", "activation", "normFirst", "eps", "batchFirst", ...layerOptions] as const;
 
 /** What must not be seen; masks are true (or -Infinity) where a position is left out. */
 export interface SequenceMasks {
@@ -62,13 +65,14 @@ export abstract class TransformerLayer extends Module {
   /** Makes the parts for inputs of width E = `width`. */
   constructor(width: number, heads: number, options: TransformerLayerOptions) {
     super();
-    const { feedforward = 2048, dropout = 0.1, activation = "relu", normFirst = false, eps = 1e-5 } = options;
-    this.selfAttn = new MultiheadAttention(width, heads, { ...options, dropout });
-    this.linear1 = new Linear(width, feedforward, options);
+    checkOptions(options, `make ${this.constructor.name}`, transformerOptions);
+    const { feedforward = 2048, dropout = 0.1, activation = "relu", normFirst = false, eps = 1e-5, batchFirst = false } = options;
+    this.selfAttn = new MultiheadAttention(width, heads, { ...forLayers(options), dropout, batchFirst });
+    this.linear1 = new Linear(width, feedforward, forLayers(options));
     this.dropout = new Dropout({ p: dropout, generator: options.generator });
-    this.linear2 = new Linear(feedforward, width, options);
-    this.norm1 = new LayerNorm(width, { ...options, eps });
-    this.norm2 = new LayerNorm(width, { ...options, eps });
+    this.linear2 = new Linear(feedforward, width, forLayers(options));
+    this.norm1 = new LayerNorm(width, { ...forLayers(options), eps });
+    this.norm2 = new LayerNorm(width, { ...forLayers(options), eps });
     this.dropout1 = new Dropout({ p: dropout, generator: options.generator });
     this.activation = activation;
     this.normFirst = normFirst;
@@ -135,9 +139,9 @@ export class TransformerDecoderLayer extends TransformerLayer {
   /** Makes the layer for inputs of width E = `width`. */
   constructor(width: number, heads: number, options: TransformerLayerOptions = {}) {
     super(width, heads, options);
-    const { dropout = 0.1, eps = 1e-5 } = options;
-    this.multiheadAttn = new MultiheadAttention(width, heads, { ...options, dropout });
-    this.norm3 = new LayerNorm(width, { ...options, eps });
+    const { dropout = 0.1, eps = 1e-5, batchFirst = false } = options;
+    this.multiheadAttn = new MultiheadAttention(width, heads, { ...forLayers(options), dropout, batchFirst });
+    this.norm3 = new LayerNorm(width, { ...forLayers(options), eps });
   }
 
   /** [L, N, E] (or [N, L, E]) → the same shape. */
@@ -169,9 +173,10 @@ export class TransformerEncoder extends Module {
   /** Makes the layers for inputs of width E = `width`. */
   constructor(width: number, heads: number, options: TransformerOptions) {
     super();
-    checkCounts("TransformerEncoder", { layers: options.layers });
-    this.layers = Array.from({ length: options.layers }, () => new TransformerEncoderLayer(width, heads, options));
-    this.norm = options.norm === true ? new LayerNorm(width, options) : null;
+    const { layers, norm, ...rest } = checkOptions(options, "make TransformerEncoder", ["layers", "norm", ...transformerOptions]);
+    checkCounts("TransformerEncoder", { layers });
+    this.layers = Array.from({ length: layers }, () => new TransformerEncoderLayer(width, heads, rest));
+    this.norm = norm === true ? new LayerNorm(width, forLayers(options)) : null;
   }
 
   /** [L, N, E] (or [N, L, E]) → the same shape. */
@@ -193,9 +198,10 @@ export class TransformerDecoder extends Module {
   /** Makes the layers for inputs of width E = `width`. */
   constructor(width: number, heads: number, options: TransformerOptions) {
     super();
-    checkCounts("TransformerDecoder", { layers: options.layers });
-    this.layers = Array.from({ length: options.layers }, () => new TransformerDecoderLayer(width, heads, options));
-    this.norm = options.norm === true ? new LayerNorm(width, options) : null;
+    const { layers, norm, ...rest } = checkOptions(options, "make TransformerDecoder", ["layers", "norm", ...transformerOptions]);
+    checkCounts("TransformerDecoder", { layers });
+    this.layers = Array.from({ length: layers }, () => new TransformerDecoderLayer(width, heads, rest));
+    this.norm = norm === true ? new LayerNorm(width, forLayers(options)) : null;
   }
 
   /** [L, N, E] (or [N, L, E]) → the same shape. */

@@ -35,7 +35,7 @@ export interface AdadeltaOptions extends OptimizerOptions {
 export class Adadelta extends Optimizer<AdadeltaOptions> {
   /** Takes parameters or groups, and the options for what the groups leave out. */
   constructor(parameters: Parameters<AdadeltaOptions>, options: AdadeltaOptions) {
-    super(parameters, options);
+    super(parameters, options, ["rho", "eps", "weightDecay", "maximize", "lr"]);
     for (const { rho = 0.9, eps = 1e-6, weightDecay = 0 } of this.groups) {
       if (!(rho >= 0 && rho <= 1) || !(eps >= 0) || !(weightDecay >= 0)) {
         throw new ArgumentError(

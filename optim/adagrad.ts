@@ -36,7 +36,7 @@ export interface AdagradOptions extends OptimizerOptions {
 export class Adagrad extends Optimizer<AdagradOptions> {
   /** Takes parameters or groups, and the options for what the groups leave out. */
   constructor(parameters: Parameters<AdagradOptions>, options: AdagradOptions) {
-    super(parameters, options);
+    super(parameters, options, ["lrDecay", "weightDecay", "initialAccumulatorValue", "eps", "maximize", "lr"]);
     for (const { lrDecay = 0, weightDecay = 0, initialAccumulatorValue = 0, eps = 1e-10 } of this.groups) {
       const values = [lrDecay, weightDecay, initialAccumulatorValue, eps];
       if (!values.every((value) => value >= 0)) {

@@ -50,7 +50,7 @@ export interface AdamOptions extends OptimizerOptions {
 export class Adam extends Optimizer<AdamOptions> {
   /** Takes parameters or groups, and the options for what the groups leave out. */
   constructor(parameters: Parameters<AdamOptions>, options: AdamOptions) {
-    super(parameters, options);
+    super(parameters, options, ["betas", "eps", "weightDecay", "amsgrad", "maximize", "lr"]);
     for (const { betas = defaultBetas, eps = 1e-8, weightDecay = 0 } of this.groups) {
       if (!betas.every((beta) => beta >= 0 && beta < 1) || !(eps >= 0) || !(weightDecay >= 0)) {
         throw new ArgumentError(

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { noGrad } from "../autograd/tape.ts";
 import { eachStep } from "../tensor/capture.ts";
 import { computeType, type DType } from "../tensor/dtype.ts";
@@ -168,7 +169,8 @@ export class EMA extends WeightAverage {
   readonly decay: number;
 
   /** Averages the weights; decay default 0.999. */
-  constructor(weights: Iterable<Tensor>, { decay = 0.999 }: { readonly decay?: number } = {}) {
+  constructor(weights: Iterable<Tensor>, options: { readonly decay?: number } = {}) {
+    const { decay = 0.999 } = checkOptions(options, "make EMA", ["decay"]);
     if (!(decay >= 0 && decay <= 1)) throw new ArgumentError(`Cannot make EMA: a decay from 0 to 1 is needed, got ${decay}`);
     super(weights);
     this.decay = decay;

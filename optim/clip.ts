@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { noGrad } from "../autograd/tape.ts";
 import { stack, zeros } from "../tensor/create.ts";
 import { computeType, type DType } from "../tensor/dtype.ts";
@@ -42,7 +43,8 @@ export interface ClipNormOptions {
  * assertAlmostEquals((await x.grad!.data())[0]!, 0.6, 1e-6);
  * ```
  */
-export function clipGradNorm(parameters: Iterable<Tensor>, { maxNorm, p = 2 }: ClipNormOptions): Tensor {
+export function clipGradNorm(parameters: Iterable<Tensor>, options: ClipNormOptions): Tensor {
+  const { maxNorm, p = 2 } = checkOptions(options, "clipGradNorm", ["maxNorm", "p"]);
   if (!(maxNorm >= 0)) throw new ArgumentError(`Cannot clipGradNorm: a maxNorm from 0 is needed, got ${maxNorm}`);
   const gradients = gradientsOf(parameters);
   if (gradients.length === 0) return zeros([]);
@@ -64,7 +66,8 @@ export function clipGradNorm(parameters: Iterable<Tensor>, { maxNorm, p = 2 }: C
  *
  * @throws ArgumentError for a maxValue below 0.
  */
-export function clipGradValue(parameters: Iterable<Tensor>, { maxValue }: { readonly maxValue: number }): void {
+export function clipGradValue(parameters: Iterable<Tensor>, options: { readonly maxValue: number }): void {
+  const { maxValue } = checkOptions(options, "clipGradValue", ["maxValue"]);
   if (!(maxValue >= 0)) throw new ArgumentError(`Cannot clipGradValue: a maxValue from 0 is needed, got ${maxValue}`);
   noGrad(() => {
     for (const gradient of gradientsOf(parameters)) {

@@ -36,7 +36,7 @@ export interface LAMBOptions extends OptimizerOptions {
 export class LAMB extends Optimizer<LAMBOptions> {
   /** Takes parameters or groups, and the options for what the groups leave out. */
   constructor(parameters: Parameters<LAMBOptions>, options: LAMBOptions) {
-    super(parameters, options);
+    super(parameters, options, ["betas", "eps", "weightDecay", "maximize", "lr"]);
     for (const { betas = defaultBetas, eps = 1e-6, weightDecay = 0 } of this.groups) {
       if (!betas.every((beta) => beta >= 0 && beta < 1) || !(eps >= 0) || !(weightDecay >= 0)) {
         throw new ArgumentError(

@@ -38,7 +38,7 @@ export interface LARSOptions extends OptimizerOptions {
 export class LARS extends Optimizer<LARSOptions> {
   /** Takes parameters or groups, and the options for what the groups leave out. */
   constructor(parameters: Parameters<LARSOptions>, options: LARSOptions) {
-    super(parameters, options);
+    super(parameters, options, ["momentum", "weightDecay", "trustCoefficient", "eps", "maximize", "lr"]);
     for (const { momentum = 0.9, weightDecay = 0, trustCoefficient = 1e-3, eps = 1e-8 } of this.groups) {
       const values = [momentum, weightDecay, trustCoefficient, eps];
       if (!values.every((value) => value >= 0)) {

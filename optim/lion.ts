@@ -32,7 +32,7 @@ export interface LionOptions extends OptimizerOptions {
 export class Lion extends Optimizer<LionOptions> {
   /** Takes parameters or groups, and the options for what the groups leave out. */
   constructor(parameters: Parameters<LionOptions>, options: LionOptions) {
-    super(parameters, options);
+    super(parameters, options, ["betas", "weightDecay", "maximize", "lr"]);
     for (const { betas = defaultBetas, weightDecay = 0 } of this.groups) {
       if (!betas.every((beta) => beta >= 0 && beta < 1) || !(weightDecay >= 0)) {
         throw new ArgumentError(

@@ -41,7 +41,7 @@ export interface MuonOptions extends OptimizerOptions {
 export class Muon extends Optimizer<MuonOptions> {
   /** Takes parameters or groups, and the options for what the groups leave out. */
   constructor(parameters: Parameters<MuonOptions>, options: MuonOptions) {
-    super(parameters, options);
+    super(parameters, options, ["momentum", "nesterov", "weightDecay", "iterations", "adjust", "eps", "lr"]);
     for (const { momentum = 0.95, weightDecay = 0.1, iterations = 5, eps = 1e-7, adjust = "original", params } of this.groups) {
       if (!(momentum >= 0 && momentum < 1) || !(weightDecay >= 0) || !(eps >= 0) || !Number.isInteger(iterations) || iterations < 1) {
         throw new ArgumentError(

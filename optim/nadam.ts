@@ -39,7 +39,7 @@ export class NAdam extends Optimizer<NAdamOptions> {
 
   /** Takes parameters or groups, and the options for what the groups leave out. */
   constructor(parameters: Parameters<NAdamOptions>, options: NAdamOptions) {
-    super(parameters, options);
+    super(parameters, options, ["betas", "eps", "weightDecay", "momentumDecay", "maximize", "lr"]);
     for (const { betas = defaultBetas, eps = 1e-8, weightDecay = 0 } of this.groups) {
       if (!betas.every((beta) => beta >= 0 && beta < 1) || !(eps >= 0) || !(weightDecay >= 0)) {
         throw new ArgumentError(

@@ -3,14 +3,14 @@
  *
  * @module
  */
-import { kindOf } from "../tensor/arguments.ts";
+import { checkNames, kindOf } from "../tensor/arguments.ts";
 import { noGrad } from "../autograd/tape.ts";
 import { eachStep } from "../tensor/capture.ts";
 import { computeType } from "../tensor/dtype.ts";
 import { ArgumentError, DisposedError, formatShapes, GradientError, ShapeError } from "../tensor/errors.ts";
 import { keep } from "../tensor/scope.ts";
 import { sameShape } from "../tensor/shape.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { checkTensorList, Tensor } from "../tensor/tensor.ts";
 
 /** The one option that all optimizers have. */
 export interface OptimizerOptions {
@@ -70,16 +70,14 @@ export abstract class Optimizer<Options extends OptimizerOptions = OptimizerOpti
   /**
    * Takes parameters or groups of them, and the options for what the groups leave out.
    *
+   * @param names The names of all options, with which others are refused.
    * @throws ArgumentError when there are no parameters, one comes twice or a rate is no number from 0; GradientError for one that is no leaf.
    */
-  constructor(parameters: Parameters<Options>, options: Options) {
-    if (typeof parameters?.[Symbol.iterator] !== "function") {
-      throw new ArgumentError(
-        `Cannot make an optimizer: parameters are needed, as in new ${this.constructor.name}(model.parameters(), { lr: 0.1 }), ` +
-          `got ${kindOf(parameters)}`,
-      );
-    }
-    const inits = groupsOf(parameters, options);
+  constructor(parameters: Parameters<Options>, options: Options, names?: readonly (keyof Options & string)[]) {
+    const op = `make ${this.constructor.name}`;
+    checkNames(options, op, names ?? Object.keys(options ?? {}));
+    const inits = groupsOf(parameters, options, this.constructor.name);
+    for (const init of inits) checkNames(init, op, [...names ?? Object.keys(init), "params"]);
     this.groups = inits.map((init) => ({ ...options, ...init, params: [...init.params] }));
     this.#check();
   }
@@ -232,12 +230,21 @@ export abstract class Optimizer<Options extends OptimizerOptions = OptimizerOpti
 function groupsOf<Options extends OptimizerOptions>(
   parameters: Parameters<Options>,
   options: Options,
+  name: string,
 ): readonly ParameterGroupInit<Options>[] {
-  const list: readonly (Tensor | ParameterGroupInit<Options>)[] = [...parameters];
-  const groups = list.filter((item): item is ParameterGroupInit<Options> => "params" in item);
+  const list: readonly (Tensor | ParameterGroupInit<Options>)[] = checkParameters<Tensor | ParameterGroupInit<Options>>(parameters, name);
+  const groups = list.filter((item): item is ParameterGroupInit<Options> => !(item instanceof Tensor));
   if (groups.length === 0) return [{ ...options, params: list as readonly Tensor[] }];
+  for (const { params } of groups) checkTensorList(`make ${name}`, checkParameters(params, name), "{ params: model.parameters() }");
   if (groups.length === list.length) return groups;
   throw new ArgumentError("Cannot make an optimizer: parameters or groups of them are needed, got both");
+}
+
+function checkParameters<Item>(parameters: Iterable<Item>, name: string): Item[] {
+  if (typeof parameters?.[Symbol.iterator] === "function" && typeof parameters !== "string") return [...parameters];
+  throw new ArgumentError(
+    `Cannot make an optimizer: parameters are needed, as in new ${name}(model.parameters(), { lr: 0.1 }), got ${kindOf(parameters)}`,
+  );
 }
 
 /** float16 parameters keep their state in float32. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import type { Scheduled } from "./schedule.ts";
 
@@ -62,6 +63,16 @@ export class ReduceLROnPlateau {
 
   /** Schedules an optimizer. */
   constructor(target: Scheduled, options: PlateauOptions = {}) {
+    checkOptions(options, "make ReduceLROnPlateau", [
+      "mode",
+      "factor",
+      "patience",
+      "threshold",
+      "thresholdMode",
+      "cooldown",
+      "minLr",
+      "eps",
+    ]);
     this.#target = target;
     this.#options = {
       mode: options.mode ?? "min",

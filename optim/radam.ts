@@ -35,7 +35,7 @@ export interface RAdamOptions extends OptimizerOptions {
 export class RAdam extends Optimizer<RAdamOptions> {
   /** Takes parameters or groups, and the options for what the groups leave out. */
   constructor(parameters: Parameters<RAdamOptions>, options: RAdamOptions) {
-    super(parameters, options);
+    super(parameters, options, ["betas", "eps", "weightDecay", "maximize", "lr"]);
     for (const { betas = defaultBetas, eps = 1e-8, weightDecay = 0 } of this.groups) {
       if (!betas.every((beta) => beta >= 0 && beta < 1) || !(eps >= 0) || !(weightDecay >= 0)) {
         throw new ArgumentError(

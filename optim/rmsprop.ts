@@ -39,7 +39,7 @@ export interface RMSpropOptions extends OptimizerOptions {
 export class RMSprop extends Optimizer<RMSpropOptions> {
   /** Takes parameters or groups, and the options for what the groups leave out. */
   constructor(parameters: Parameters<RMSpropOptions>, options: RMSpropOptions) {
-    super(parameters, options);
+    super(parameters, options, ["alpha", "eps", "weightDecay", "momentum", "centered", "maximize", "lr"]);
     for (const { alpha = 0.99, eps = 1e-8, weightDecay = 0, momentum = 0 } of this.groups) {
       if (![alpha, eps, weightDecay, momentum].every((value) => value >= 0)) {
         throw new ArgumentError(

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { noGrad } from "../autograd/tape.ts";
 import { stack } from "../tensor/create.ts";
 import { computeType, type DType } from "../tensor/dtype.ts";
@@ -11,7 +12,7 @@ import { apply, cast, input, scalar } from "../tensor/expr.ts";
 import type { MapKernel } from "../tensor/kernel.ts";
 import { memoize } from "../tensor/op.ts";
 import { keep, tidy } from "../tensor/scope.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { checkTensors, type Tensor } from "../tensor/tensor.ts";
 import { updateInPlace, updateKernel } from "../tensor/update.ts";
 import type { Optimizer, OptimizerOptions } from "./optimizer.ts";
 
@@ -78,7 +79,11 @@ export class GradScaler {
    * @throws ArgumentError for factors that are not positive, do not grow or do not shrink.
    */
   constructor(options: GradScalerOptions = {}) {
-    const { initialScale = 65536, growthFactor = 2, backoffFactor = 0.5, growthInterval = 2000 } = options;
+    const { initialScale = 65536, growthFactor = 2, backoffFactor = 0.5, growthInterval = 2000 } = checkOptions(
+      options,
+      "make GradScaler",
+      ["initialScale", "growthFactor", "backoffFactor", "growthInterval"],
+    );
     check("initialScale", initialScale, initialScale > 0 && initialScale < Infinity, "a positive number");
     check("growthFactor", growthFactor, growthFactor >= 1 && growthFactor < Infinity, "a number from 1");
     check("backoffFactor", backoffFactor, backoffFactor > 0 && backoffFactor < 1, "a number between 0 and 1");
@@ -96,6 +101,7 @@ export class GradScaler {
 
   /** The loss times the factor; call `backward()` on it. float16 losses become float32, which holds the product. */
   scale(loss: Tensor): Tensor {
+    checkTensors("scale", { loss });
     return tidy(() => loss.to(computeType(loss.dtype)).mul(this.#factor));
   }
 

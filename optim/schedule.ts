@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { eachStep } from "../tensor/capture.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 
@@ -48,7 +49,8 @@ export class Schedule {
    * Takes the optimizer and a formula; the groups' present rates are the initial ones, unless an earlier schedule recorded them. A second
    * formula sets each group's momentum, or the first of its betas.
    */
-  constructor(target: Scheduled, rate: Rate, { momentum }: { readonly momentum?: ((step: number) => number) | undefined } = {}) {
+  constructor(target: Scheduled, rate: Rate, options: { readonly momentum?: ((step: number) => number) | undefined } = {}) {
+    const { momentum } = checkOptions(options, "make Schedule", ["momentum"]);
     this.rate = rate;
     this.#target = target;
     this.#momentum = momentum;
@@ -107,7 +109,8 @@ export interface StepOptions {
 /** lr · gamma^⌊t / stepSize⌋. */
 export class StepLR extends Schedule {
   /** Schedules an optimizer. */
-  constructor(target: Scheduled, { stepSize, gamma = 0.1 }: StepOptions) {
+  constructor(target: Scheduled, options: StepOptions) {
+    const { stepSize, gamma = 0.1 } = checkOptions(options, "make StepLR", ["stepSize", "gamma"]);
     checkWhole("StepLR", { stepSize });
     super(target, (base, step) => base * gamma ** Math.floor(step / stepSize));
   }
@@ -124,7 +127,8 @@ export interface MultiStepOptions {
 /** lr · gamma^(the number of milestones up to t). */
 export class MultiStepLR extends Schedule {
   /** Schedules an optimizer. */
-  constructor(target: Scheduled, { milestones, gamma = 0.1 }: MultiStepOptions) {
+  constructor(target: Scheduled, options: MultiStepOptions) {
+    const { milestones, gamma = 0.1 } = checkOptions(options, "make MultiStepLR", ["milestones", "gamma"]);
     super(target, (base, step) => base * gamma ** milestones.filter((milestone) => milestone <= step).length);
   }
 }
@@ -132,7 +136,8 @@ export class MultiStepLR extends Schedule {
 /** lr · gamma^t. */
 export class ExponentialLR extends Schedule {
   /** Schedules an optimizer. */
-  constructor(target: Scheduled, { gamma }: { readonly gamma: number }) {
+  constructor(target: Scheduled, options: { readonly gamma: number }) {
+    const { gamma } = checkOptions(options, "make ExponentialLR", ["gamma"]);
     super(target, (base, step) => base * gamma ** step);
   }
 }
@@ -148,7 +153,8 @@ export interface CosineOptions {
 /** etaMin + (lr - etaMin) (1 + cos(π t / tMax)) / 2. Source: Loshchilov and Hutter 2017. */
 export class CosineAnnealingLR extends Schedule {
   /** Schedules an optimizer. */
-  constructor(target: Scheduled, { tMax, etaMin = 0 }: CosineOptions) {
+  constructor(target: Scheduled, options: CosineOptions) {
+    const { tMax, etaMin = 0 } = checkOptions(options, "make CosineAnnealingLR", ["tMax", "etaMin"]);
     checkWhole("CosineAnnealingLR", { tMax });
     super(target, (base, step) => etaMin + (base - etaMin) * halfCosine(step / tMax));
   }
@@ -167,7 +173,8 @@ export interface WarmRestartOptions {
 /** Cosine annealing that starts anew after t0 steps, then after tMult times as many, and so on. Source: Loshchilov and Hutter 2017. */
 export class CosineAnnealingWarmRestarts extends Schedule {
   /** Schedules an optimizer. */
-  constructor(target: Scheduled, { t0, tMult = 1, etaMin = 0 }: WarmRestartOptions) {
+  constructor(target: Scheduled, options: WarmRestartOptions) {
+    const { t0, tMult = 1, etaMin = 0 } = checkOptions(options, "make CosineAnnealingWarmRestarts", ["t0", "tMult", "etaMin"]);
     checkWhole("CosineAnnealingWarmRestarts", { t0, tMult });
     super(target, (base, step) => {
       let period = t0;
@@ -194,7 +201,12 @@ export interface LinearOptions {
 /** A factor that goes in a straight line from one value to another and stays there: a warm-up where it rises. */
 export class LinearLR extends Schedule {
   /** Schedules an optimizer. */
-  constructor(target: Scheduled, { startFactor = 1 / 3, endFactor = 1, totalIters = 5 }: LinearOptions = {}) {
+  constructor(target: Scheduled, options: LinearOptions = {}) {
+    const { startFactor = 1 / 3, endFactor = 1, totalIters = 5 } = checkOptions(options, "make LinearLR", [
+      "startFactor",
+      "endFactor",
+      "totalIters",
+    ]);
     checkWhole("LinearLR", { totalIters });
     super(target, (base, step) => base * (startFactor + (endFactor - startFactor) * Math.min(step, totalIters) / totalIters));
   }
@@ -211,7 +223,8 @@ export interface PolynomialOptions {
 /** lr · (1 - min(t, totalIters) / totalIters)^power. */
 export class PolynomialLR extends Schedule {
   /** Schedules an optimizer. */
-  constructor(target: Scheduled, { totalIters = 5, power = 1 }: PolynomialOptions = {}) {
+  constructor(target: Scheduled, options: PolynomialOptions = {}) {
+    const { totalIters = 5, power = 1 } = checkOptions(options, "make PolynomialLR", ["totalIters", "power"]);
     checkWhole("PolynomialLR", { totalIters });
     super(target, (base, step) => base * (1 - Math.min(step, totalIters) / totalIters) ** power);
   }
@@ -232,7 +245,8 @@ export interface WarmupCosineOptions {
  */
 export class WarmupCosineLR extends Schedule {
   /** Schedules an optimizer. */
-  constructor(target: Scheduled, { warmup, total, minFactor = 0 }: WarmupCosineOptions) {
+  constructor(target: Scheduled, options: WarmupCosineOptions) {
+    const { warmup, total, minFactor = 0 } = checkOptions(options, "make WarmupCosineLR", ["warmup", "total", "minFactor"]);
     if (!Number.isInteger(warmup) || !Number.isInteger(total) || warmup < 0 || total < warmup) {
       throw new ArgumentError(`Cannot make WarmupCosineLR: whole 0 ≤ warmup ≤ total are needed, got ${warmup} and ${total}`);
     }
@@ -278,7 +292,22 @@ export interface OneCycleOptions {
 export class OneCycleLR extends Schedule {
   /** Schedules an optimizer. */
   constructor(target: Scheduled, options: OneCycleOptions) {
-    const { maxLr, totalSteps, pctStart = 0.3, annealing = "cos", divFactor = 25, finalDivFactor = 1e4, threePhase = false } = options;
+    const { maxLr, totalSteps, pctStart = 0.3, annealing = "cos", divFactor = 25, finalDivFactor = 1e4, threePhase = false } = checkOptions(
+      options,
+      "make OneCycleLR",
+      [
+        "maxLr",
+        "totalSteps",
+        "pctStart",
+        "annealing",
+        "divFactor",
+        "finalDivFactor",
+        "threePhase",
+        "cycleMomentum",
+        "baseMomentum",
+        "maxMomentum",
+      ],
+    );
     const { cycleMomentum = false, baseMomentum = 0.85, maxMomentum = 0.95 } = options;
     checkWhole("OneCycleLR", { totalSteps });
     if (!(pctStart >= 0 && pctStart <= 1)) {
@@ -311,7 +340,8 @@ export class OneCycleLR extends Schedule {
 /** lr · lambda(t). */
 export class LambdaLR extends Schedule {
   /** Schedules an optimizer by a factor for each step. */
-  constructor(target: Scheduled, { lambda }: { readonly lambda: (step: number) => number }) {
+  constructor(target: Scheduled, options: { readonly lambda: (step: number) => number }) {
+    const { lambda } = checkOptions(options, "make LambdaLR", ["lambda"]);
     super(target, (base, step) => base * lambda(step));
   }
 }
@@ -349,7 +379,8 @@ export interface SequentialOptions {
  */
 export class SequentialLR extends Schedule {
   /** Schedules an optimizer. */
-  constructor(target: Scheduled, { schedules, milestones }: SequentialOptions) {
+  constructor(target: Scheduled, options: SequentialOptions) {
+    const { schedules, milestones } = checkOptions(options, "make SequentialLR", ["schedules", "milestones"]);
     if (milestones.length !== schedules.length - 1 || milestones.some((at, n) => n > 0 && at <= milestones[n - 1]!)) {
       throw new ArgumentError(
         `Cannot make SequentialLR: ${schedules.length - 1} rising milestones are needed, got [${milestones.join(", ")}]`,

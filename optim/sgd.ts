@@ -50,7 +50,7 @@ export interface SGDOptions extends OptimizerOptions {
 export class SGD extends Optimizer<SGDOptions> {
   /** Takes parameters or groups, and the options for what the groups leave out. */
   constructor(parameters: Parameters<SGDOptions>, options: SGDOptions) {
-    super(parameters, options);
+    super(parameters, options, ["momentum", "dampening", "weightDecay", "nesterov", "maximize", "lr"]);
     for (const { momentum = 0, dampening = 0, nesterov = false, weightDecay = 0 } of this.groups) {
       if (!(momentum >= 0) || !(weightDecay >= 0)) {
         throw new ArgumentError(`Cannot make SGD: momentum and weightDecay from 0 are needed, got ${momentum} and ${weightDecay}`);

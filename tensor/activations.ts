@@ -3,14 +3,17 @@
  *
  * @module
  */
+import { checkOptions } from "./arguments.ts";
 import { ArgumentError, formatShapes, ShapeError } from "./errors.ts";
 import * as activation from "./ops/activation.ts";
 import { tidy } from "./scope.ts";
 import { normalizeDim } from "./shape.ts";
-import { apply, type Tensor } from "./tensor.ts";
+import { apply, checkTensors, type Tensor } from "./tensor.ts";
 
 /** x above 0, alpha (e^(x / alpha) - 1) below. Source: Barron 2017. */
-export function celu(x: Tensor, { alpha = 1 }: { readonly alpha?: number } = {}): Tensor {
+export function celu(x: Tensor, options: { readonly alpha?: number } = {}): Tensor {
+  checkTensors("celu", { x });
+  const { alpha = 1 } = checkOptions(options, "celu", ["alpha"]);
   if (!(alpha !== 0)) throw new ArgumentError("Cannot celu: an alpha other than 0 is needed, got 0");
   return apply(activation.celu, [x], [alpha])[0]!;
 }
@@ -25,7 +28,9 @@ export function selu(x: Tensor): Tensor {
  *
  * @throws ArgumentError when min > max.
  */
-export function hardtanh(x: Tensor, { min = -1, max = 1 }: { readonly min?: number; readonly max?: number } = {}): Tensor {
+export function hardtanh(x: Tensor, options: { readonly min?: number; readonly max?: number } = {}): Tensor {
+  checkTensors("hardtanh", { x });
+  const { min = -1, max = 1 } = checkOptions(options, "hardtanh", ["min", "max"]);
   if (!(min <= max)) throw new ArgumentError(`Cannot hardtanh: min ≤ max is needed, got ${min} and ${max}`);
   return apply(activation.hardtanh, [x], [min, max])[0]!;
 }
@@ -62,6 +67,7 @@ export function tanhshrink(x: Tensor): Tensor {
 
 /** x where it is above `threshold`, `value` elsewhere. */
 export function threshold(x: Tensor, options: { readonly threshold: number; readonly value: number }): Tensor {
+  checkOptions(options, "threshold", ["threshold", "value"]);
   return apply(activation.threshold, [x], [options.threshold, options.value])[0]!;
 }
 
@@ -70,18 +76,22 @@ export function threshold(x: Tensor, options: { readonly threshold: number; read
  *
  * @throws ArgumentError for a negative lambda.
  */
-export function softshrink(x: Tensor, { lambda = 0.5 }: { readonly lambda?: number } = {}): Tensor {
+export function softshrink(x: Tensor, options: { readonly lambda?: number } = {}): Tensor {
+  checkTensors("softshrink", { x });
+  const { lambda = 0.5 } = checkOptions(options, "softshrink", ["lambda"]);
   if (!(lambda >= 0)) throw new ArgumentError(`Cannot softshrink: a lambda from 0 is needed, got ${lambda}`);
   return apply(activation.softshrink, [x], [lambda])[0]!;
 }
 
 /** x, and 0 where |x| ≤ lambda. */
-export function hardshrink(x: Tensor, { lambda = 0.5 }: { readonly lambda?: number } = {}): Tensor {
+export function hardshrink(x: Tensor, options: { readonly lambda?: number } = {}): Tensor {
+  const { lambda = 0.5 } = checkOptions(options, "hardshrink", ["lambda"]);
   return apply(activation.hardshrink, [x], [lambda])[0]!;
 }
 
 /** softmax(-x) along `dim`. */
 export function softmin(x: Tensor, dim: number): Tensor {
+  checkTensors("softmin", { x });
   return tidy(() => x.neg().softmax(dim));
 }
 
@@ -90,7 +100,9 @@ export function softmin(x: Tensor, dim: number): Tensor {
  *
  * @throws ShapeError when the size of the dim is odd.
  */
-export function glu(x: Tensor, { dim = -1 }: { readonly dim?: number } = {}): Tensor {
+export function glu(x: Tensor, options: { readonly dim?: number } = {}): Tensor {
+  checkTensors("glu", { x });
+  const { dim = -1 } = checkOptions(options, "glu", ["dim"]);
   const at = normalizeDim(dim, x.rank, "glu");
   const size = x.shape[at];
   if (size === undefined || size % 2 !== 0) {
@@ -110,6 +122,7 @@ export function glu(x: Tensor, { dim = -1 }: { readonly dim?: number } = {}): Te
  * @throws ShapeError when the weight fits neither.
  */
 export function prelu(x: Tensor, weight: Tensor): Tensor {
+  checkTensors("prelu", { x, weight });
   const channels = x.rank >= 2 ? x.shape[1]! : 1;
   if (weight.rank > 1 || (weight.size !== 1 && weight.size !== channels)) {
     throw new ShapeError(`Cannot prelu ${formatShapes([x.shape, weight.shape])}: a weight of 1 or ${channels} is needed`, {

@@ -9,14 +9,34 @@ import { ArgumentError, DTypeError } from "./errors.ts";
 /**
  * Options as they are given.
  *
- * @param example How they are written, for the error.
- * @throws ArgumentError when they are no object, as where PyTorch takes the value by position.
+ * @param names All that there are; one that is left out does not compile.
+ * @throws ArgumentError when they are no object, as where PyTorch takes the value by position, or have another name among them.
  */
-export function checkOptions<Options extends object>(options: Options, op: string, example: string): Options {
-  if (typeof options !== "object" || options === null) {
-    throw new ArgumentError(`Cannot ${op}: options are needed, as in ${example}, got ${kindOf(options)}`);
-  }
+export function checkOptions<Options extends object, const Name extends keyof Options & string>(
+  options: Options,
+  op: string,
+  names: readonly Name[] & Complete<keyof Options, Name>,
+): Options {
+  checkNames(options, op, names);
   return options;
+}
+
+/** {@link checkOptions} of names that are known at run time only. */
+export function checkNames(options: object, op: string, names: readonly string[]): void {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) throw refuseOptions(op, names, kindOf(options));
+  for (const name in options) if (!names.includes(name)) throw refuseOptions(op, names, isPlain(options) ? name : kindOf(options));
+}
+
+/** Nothing more to ask when all names are there: a list that lacks one does not compile. */
+type Complete<Names, Name> = [Names] extends [Name] ? unknown : { readonly lacks: Exclude<Names, Name> };
+
+function refuseOptions(op: string, names: readonly string[], got: string): ArgumentError {
+  return new ArgumentError(`Cannot ${op}: options { ${names.join(", ")} } are needed, got ${got}`);
+}
+
+function isPlain(options: object): boolean {
+  const prototype = Object.getPrototypeOf(options);
+  return prototype === null || prototype === Object.prototype;
 }
 
 /**
@@ -30,9 +50,48 @@ export function checkList<Item>(list: readonly Item[], op: string, example: stri
   return list;
 }
 
+/**
+ * Numbers as they are given, in an array or a typed array.
+ *
+ * @param what What they are, for the error.
+ * @throws ArgumentError when they are neither.
+ */
+export function checkNumbers<Numbers extends ArrayLike<number>>(numbers: Numbers, op: string, what: string): Numbers {
+  if (!Array.isArray(numbers) && (!ArrayBuffer.isView(numbers) || numbers instanceof DataView)) throw refuse(op, what, numbers);
+  return numbers;
+}
+
+/**
+ * Text as it is given.
+ *
+ * @param what What it is, for the error.
+ * @throws ArgumentError when it is no text.
+ */
+export function checkText(text: string, op: string, what: string): string {
+  if (typeof text !== "string") throw refuse(op, what, text);
+  return text;
+}
+
+/**
+ * A function as it is given.
+ *
+ * @param what What it is, for the error.
+ * @throws ArgumentError when it is no function.
+ */
+// deno-lint-ignore no-explicit-any
+export function checkFunction<F extends (...args: any[]) => unknown>(f: F, op: string, what = "a function"): F {
+  if (typeof f !== "function") throw refuse(op, what, f);
+  return f;
+}
+
+function refuse(op: string, what: string, got: unknown): ArgumentError {
+  return new ArgumentError(`Cannot ${op}: ${what} is needed, got ${kindOf(got)}`);
+}
+
 /** What a value is, in a word or two. */
 export function kindOf(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "function") return "a function";
   if (typeof value === "object" && value !== null) {
     return Array.isArray(value) ? "an array" : `an object of ${value.constructor?.name ?? "no class"}`;
   }

@@ -3,11 +3,12 @@
  *
  * @module
  */
+import { checkOptions } from "./arguments.ts";
 import { cat, tensor } from "./create.ts";
 import { ArgumentError, formatShapes, ShapeError } from "./errors.ts";
 import { tidy } from "./scope.ts";
 import { normalizeDim } from "./shape.ts";
-import type { Dims, Tensor } from "./tensor.ts";
+import { checkTensors, type Dims, type Tensor } from "./tensor.ts";
 
 /** Where a function was sampled. */
 export interface TrapezoidOptions {
@@ -35,11 +36,15 @@ export interface TrapezoidOptions {
  * ```
  */
 export function trapezoid(y: Tensor, options: TrapezoidOptions = {}): Tensor {
+  checkTensors("trapezoid", { y });
+  checkOptions(options, "trapezoid", ["x", "dx", "dim"]);
   return tidy(() => strips(y, options, "trapezoid").sum(options.dim ?? -1));
 }
 
 /** {@link trapezoid} up to each sample but the first: the shape with one element less along `dim`. */
 export function cumulativeTrapezoid(y: Tensor, options: TrapezoidOptions = {}): Tensor {
+  checkTensors("cumulativeTrapezoid", { y });
+  checkOptions(options, "cumulativeTrapezoid", ["x", "dx", "dim"]);
   return tidy(() => strips(y, options, "cumulativeTrapezoid").cumsum(options.dim ?? -1));
 }
 
@@ -87,7 +92,9 @@ export interface SlopeOptions {
  * assertEquals(await slope!.toArray(), [3, 4, 6, 7]);
  * ```
  */
-export function gradient(y: Tensor, { spacing = 1, dim, edgeOrder = 1 }: SlopeOptions = {}): Tensor[] {
+export function gradient(y: Tensor, options: SlopeOptions = {}): Tensor[] {
+  checkTensors("gradient", { y });
+  const { spacing = 1, dim, edgeOrder = 1 } = checkOptions(options, "gradient", ["spacing", "dim", "edgeOrder"]);
   if (edgeOrder !== 1 && edgeOrder !== 2) throw new ArgumentError(`Cannot gradient: an edgeOrder of 1 or 2 is needed, got ${edgeOrder}`);
   const given = dim === undefined ? y.shape.map((_, d) => d) : typeof dim === "number" ? [dim] : dim;
   const dims = given.map((d) => normalizeDim(d, y.rank, "gradient"));

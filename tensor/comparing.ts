@@ -3,12 +3,13 @@
  *
  * @module
  */
+import { checkOptions } from "./arguments.ts";
 import { isFloat } from "./dtype.ts";
 import { ArgumentError, DTypeError } from "./errors.ts";
 import { searchsorted } from "./indexing.ts";
 import { tidy } from "./scope.ts";
 import { sameShape } from "./shape.ts";
-import type { Tensor } from "./tensor.ts";
+import { checkTensors, type Tensor } from "./tensor.ts";
 
 /** How far apart numbers may be. */
 export interface CloseOptions {
@@ -21,7 +22,9 @@ export interface CloseOptions {
 }
 
 /** Internal: see {@link Tensor.isclose}. */
-export function isclose(a: Tensor, b: Tensor, { rtol = 1e-5, atol = 1e-8, equalNaN = false }: CloseOptions): Tensor {
+export function isclose(a: Tensor, b: Tensor, options: CloseOptions): Tensor {
+  checkTensors("isclose", { b });
+  const { rtol = 1e-5, atol = 1e-8, equalNaN = false } = checkOptions(options, "isclose", ["rtol", "atol", "equalNaN"]);
   if (a.dtype !== b.dtype) throw new DTypeError(`Cannot isclose ${a.dtype} and ${b.dtype}: one type is needed`, { op: "isclose" });
   if (!(rtol >= 0 && atol >= 0)) throw new ArgumentError(`Cannot isclose: tolerances from 0 are needed, got ${rtol} and ${atol}`);
   return tidy(() => {
@@ -35,11 +38,14 @@ export function isclose(a: Tensor, b: Tensor, { rtol = 1e-5, atol = 1e-8, equalN
 
 /** Internal: see {@link Tensor.allclose}. */
 export async function allclose(a: Tensor, b: Tensor, options: CloseOptions): Promise<boolean> {
+  checkTensors("allclose", { b });
+  checkOptions(options, "allclose", ["rtol", "atol", "equalNaN"]);
   return await valueOf(tidy(() => isclose(a, b, options).all())) !== 0;
 }
 
 /** Internal: see {@link Tensor.equal}. */
 export async function equal(a: Tensor, b: Tensor): Promise<boolean> {
+  checkTensors("equal", { b });
   if (!sameShape(a.shape, b.shape)) return false;
   return await valueOf(tidy(() => a.detach().eq(b.detach()).all())) !== 0;
 }
@@ -53,7 +59,9 @@ async function valueOf(x: Tensor): Promise<number> {
 }
 
 /** Internal: see {@link Tensor.isin}. */
-export function isin(x: Tensor, values: Tensor, { invert = false }: { readonly invert?: boolean }): Tensor {
+export function isin(x: Tensor, values: Tensor, options: { readonly invert?: boolean }): Tensor {
+  checkTensors("isin", { values });
+  const { invert = false } = checkOptions(options, "isin", ["invert"]);
   return tidy(() => {
     const sorted = values.detach().flatten().sort().values;
     const flat = x.detach().flatten();

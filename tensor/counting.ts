@@ -3,12 +3,13 @@
  *
  * @module
  */
+import { checkOptions } from "./arguments.ts";
 import { tensor } from "./create.ts";
 import { ArgumentError, DTypeError, formatShapes, ShapeError } from "./errors.ts";
 import { isFloat } from "./dtype.ts";
 import { tidy } from "./scope.ts";
 import { broadcastShapes, contiguousStrides, normalizeDim, sameShape, sizeOf } from "./shape.ts";
-import type { Tensor } from "./tensor.ts";
+import { checkTensors, type Tensor } from "./tensor.ts";
 
 /** Options of {@link Tensor.bincount}. */
 export interface BincountOptions {
@@ -41,6 +42,7 @@ export async function nonzero(x: Tensor): Promise<Tensor> {
 
 /** Internal: see {@link Tensor.maskedSelect}. */
 export async function maskedSelect(x: Tensor, mask: Tensor): Promise<Tensor> {
+  checkTensors("maskedSelect", { mask });
   if (mask.dtype !== "bool") throw new DTypeError(`Cannot maskedSelect: a bool mask is needed, got ${mask.dtype}`, { op: "maskedSelect" });
   const shape = broadcastShapes([x.shape, mask.shape], "maskedSelect");
   const places = Int32Array.from(positionsOf(await tidy(() => mask.expand(shape).contiguous()).data()));
@@ -54,7 +56,8 @@ function positionsOf(values: ArrayLike<number>): number[] {
 }
 
 /** Internal: see {@link Tensor.bincount}. */
-export async function bincount(x: Tensor, { weights, minLength = 0 }: BincountOptions): Promise<Tensor> {
+export async function bincount(x: Tensor, options: BincountOptions): Promise<Tensor> {
+  const { weights, minLength = 0 } = checkOptions(options, "bincount", ["weights", "minLength"]);
   if (isFloat(x.dtype) || x.dtype === "bool") {
     throw new DTypeError(`Cannot bincount a ${x.dtype} tensor: whole numbers are needed`, { op: "bincount" });
   }

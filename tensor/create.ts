@@ -5,12 +5,12 @@
  */
 import { type DeviceName, getDevice } from "./device.ts";
 import { byteSize, type DType, isFloat, isHeld, notHeld, type TypedArray, typedArray } from "./dtype.ts";
-import { checkList, checkOptions, checkType } from "./arguments.ts";
+import { checkOptions, checkType } from "./arguments.ts";
 import { ArgumentError, DTypeError, ShapeError } from "./errors.ts";
 import { checkSizes, normalizeDim, sizeOf } from "./shape.ts";
 import * as shaping from "./ops/shape.ts";
 import { tidy } from "./scope.ts";
-import { apply, fromBytes, full as filled, Tensor } from "./tensor.ts";
+import { apply, checkTensorList, checkTensors, fromBytes, full as filled, Tensor } from "./tensor.ts";
 
 /** Where and how a tensor is made. */
 export interface TensorOptions {
@@ -21,6 +21,9 @@ export interface TensorOptions {
   /** Whether operations on it are recorded. Default false. */
   readonly requiresGrad?: boolean;
 }
+
+/** The names of {@link TensorOptions}. */
+export const tensorOptions = ["dtype", "device", "requiresGrad"] as const;
 
 /** Numbers or truth values, nested as deep as the tensor has dims. */
 export type NestedData = number | boolean | readonly NestedData[];
@@ -48,6 +51,7 @@ export type TensorData = NestedData | TypedArray | Uint8Array | Int8Array | Uint
  * ```
  */
 export function tensor(data: TensorData, options: TensorOptions & { readonly shape?: readonly number[] } = {}): Tensor {
+  checkOptions(options, "make a tensor", ["shape", ...tensorOptions]);
   const { values, shape, inferred } = ArrayBuffer.isView(data) ? fromTypedArray(data) : fromNested(data);
   const dtype = checkType(options.dtype ?? inferred, "make a tensor");
   const to = options.shape ?? shape;
@@ -63,12 +67,12 @@ export function tensor(data: TensorData, options: TensorOptions & { readonly sha
 
 /** Zeros. */
 export function zeros(shape: readonly number[], options: TensorOptions = {}): Tensor {
-  return constant("zeros", shape, { ...options, value: 0 });
+  return constant("zeros", shape, 0, options);
 }
 
 /** Ones. */
 export function ones(shape: readonly number[], options: TensorOptions = {}): Tensor {
-  return constant("ones", shape, { ...options, value: 1 });
+  return constant("ones", shape, 1, options);
 }
 
 /**
@@ -77,11 +81,12 @@ export function ones(shape: readonly number[], options: TensorOptions = {}): Ten
  * @throws ShapeError for sizes that are no whole numbers from 0; DTypeError when a type of whole numbers cannot hold the value.
  */
 export function full(shape: readonly number[], value: number, options: TensorOptions = {}): Tensor {
-  return constant("full", shape, { ...options, value });
+  return constant("full", shape, value, options);
 }
 
-function constant(op: string, shape: readonly number[], { value, ...options }: TensorOptions & { readonly value: number }): Tensor {
+function constant(op: string, shape: readonly number[], value: number, options: TensorOptions): Tensor {
   checkSizes(shape, op);
+  checkOptions(options, op, tensorOptions);
   const dtype = checkType(options.dtype ?? "float32", "make a tensor");
   if (!isHeld(value, dtype)) throw notHeld(op, dtype, String(value));
   return finish(filled(getDevice(options.device), dtype, [...shape], value), options);
@@ -109,7 +114,7 @@ export interface ArangeOptions extends TensorOptions {
  * ```
  */
 export function arange(end: number, options: ArangeOptions = {}): Tensor {
-  const { start = 0, step = 1 } = checkOptions(options, "arange", "arange(10, { start: 1, step: 2 })");
+  const { start = 0, step = 1, ...rest } = checkOptions(options, "arange", ["start", "step", ...tensorOptions]);
   if (step === 0 || ![start, end, step].every(Number.isFinite)) {
     throw new ArgumentError(`Cannot arange: finite bounds and a step other than 0 are needed, got ${start}, ${end}, ${step}`);
   }
@@ -118,7 +123,7 @@ export function arange(end: number, options: ArangeOptions = {}): Tensor {
   }
   const length = Math.ceil((end - start) / step);
   const dtype = options.dtype ?? ([start, end, step].every(Number.isInteger) ? "int32" : "float32");
-  return tensor(Float64Array.from({ length }, (_, i) => start + i * step), { ...options, dtype });
+  return tensor(Float64Array.from({ length }, (_, i) => start + i * step), { ...rest, dtype });
 }
 
 /**
@@ -127,10 +132,10 @@ export function arange(end: number, options: ArangeOptions = {}): Tensor {
  * @throws ArgumentError when `steps` is no whole number from 0.
  */
 export function linspace(start: number, end: number, options: TensorOptions & { readonly steps: number }): Tensor {
-  const { steps } = options;
+  const { steps, ...rest } = checkOptions(options, "linspace", [...tensorOptions, "steps"]);
   if (!Number.isInteger(steps) || steps < 0) throw new ArgumentError(`Cannot linspace: whole steps from 0 are needed, got ${steps}`);
   const at = (i: number) => i === 0 ? start : i === steps - 1 ? end : start + (i * (end - start)) / (steps - 1);
-  return tensor(Float64Array.from({ length: steps }, (_, i) => at(i)), { ...options, dtype: options.dtype ?? "float32" });
+  return tensor(Float64Array.from({ length: steps }, (_, i) => at(i)), { ...rest, dtype: options.dtype ?? "float32" });
 }
 
 /**
@@ -147,7 +152,7 @@ export function linspace(start: number, end: number, options: TensorOptions & { 
  * ```
  */
 export function logspace(start: number, end: number, options: TensorOptions & { readonly steps: number; readonly base?: number }): Tensor {
-  const { steps, base = 10, ...rest } = options;
+  const { steps, base = 10, ...rest } = checkOptions(options, "logspace", [...tensorOptions, "steps", "base"]);
   if (!Number.isInteger(steps) || steps < 0) throw new ArgumentError(`Cannot logspace: whole steps from 0 are needed, got ${steps}`);
   const at = (i: number) => i === steps - 1 && steps > 1 ? end : start + (steps > 1 ? (i * (end - start)) / (steps - 1) : 0);
   return tensor(Float64Array.from({ length: steps }, (_, i) => base ** at(i)), { ...rest, dtype: options.dtype ?? "float32" });
@@ -155,7 +160,7 @@ export function logspace(start: number, end: number, options: TensorOptions & { 
 
 /** The identity matrix [n, m] (m default n). */
 export function eye(n: number, options: TensorOptions & { readonly m?: number } = {}): Tensor {
-  const { m = n } = options;
+  const { m = n } = checkOptions(options, "eye", [...tensorOptions, "m"]);
   checkSizes([n, m], "eye");
   // Compared where it will live: n · m values made here would cost more than what an identity is used for.
   const { device } = options;
@@ -176,25 +181,28 @@ export function eye(n: number, options: TensorOptions & { readonly m?: number } 
  * assertEquals(cat([ones([2, 3]), zeros([1, 3])]).shape, [3, 3]);
  * ```
  */
-export function cat(tensors: readonly Tensor[], { dim = 0 }: { readonly dim?: number } = {}): Tensor {
+export function cat(tensors: readonly Tensor[], options: { readonly dim?: number } = {}): Tensor {
+  const { dim = 0 } = checkOptions(options, "cat", ["dim"]);
   const first = firstOf(tensors, "cat");
   if (first.rank === 0) throw new ShapeError("Cannot cat []: at least 1-d tensors are needed, use stack", { op: "cat", shapes: [[]] });
   return apply(shaping.cat, tensors, { dim: normalizeDim(dim, first.rank, "cat") })[0]!;
 }
 
 /** Tensors of one shape joined along a new dim (default 0). */
-export function stack(tensors: readonly Tensor[], { dim = 0 }: { readonly dim?: number } = {}): Tensor {
+export function stack(tensors: readonly Tensor[], options: { readonly dim?: number } = {}): Tensor {
+  const { dim = 0 } = checkOptions(options, "stack", ["dim"]);
   const at = normalizeDim(dim, firstOf(tensors, "stack").rank + 1, "stack");
   return tidy(() => cat(tensors.map((part) => part.unsqueeze(at)), { dim: at }));
 }
 
 /** `a` where the bool condition is true, `b` elsewhere, broadcast. */
 export function where(condition: Tensor, a: Tensor | number, b: Tensor | number): Tensor {
+  checkTensors("where", { condition });
   return condition.where(a, b);
 }
 
 function firstOf(tensors: readonly Tensor[], op: string): Tensor {
-  const [first] = checkList(tensors, op, "cat([a, b])");
+  const [first] = checkTensorList(op, tensors, `${op}([a, b])`);
   if (first === undefined) throw new ArgumentError(`Cannot ${op}: at least one tensor is needed, got none`);
   return first;
 }

@@ -3,11 +3,12 @@
  *
  * @module
  */
+import { checkText } from "./arguments.ts";
 import { isFloat } from "./dtype.ts";
 import { ArgumentError, formatShapes, ShapeError } from "./errors.ts";
 import { tidy } from "./scope.ts";
 import { sizeOf } from "./shape.ts";
-import type { Tensor } from "./tensor.ts";
+import { checkTensorList, type Tensor } from "./tensor.ts";
 
 /** A tensor whose dims carry labels: letters, or "…n" for the n-th dim from the right that an ellipsis stands for. */
 interface Labelled {
@@ -40,6 +41,8 @@ interface Equation {
  * ```
  */
 export function einsum(equation: string, operands: readonly Tensor[]): Tensor {
+  checkText(equation, "einsum", "an equation");
+  checkTensorList("einsum", operands, 'einsum("ij,jk->ik", [a, b])');
   const { inputs, output } = parse(equation, operands);
   return tidy(() => {
     const parts = inputs.map((labels, position) => withoutRepeats({ tensor: operands[position]!, labels }));

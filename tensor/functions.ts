@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions, kindOf } from "./arguments.ts";
 import { isFloat } from "./dtype.ts";
 import { ArgumentError, DTypeError, formatShapes, ShapeError } from "./errors.ts";
 import * as ops from "./ops/matmul.ts";
@@ -12,7 +13,7 @@ import * as rows from "./ops/softmax.ts";
 import { tidy } from "./scope.ts";
 import { normalizeDims, sizeOf } from "./shape.ts";
 import { stack } from "./create.ts";
-import { apply, type Dims, type Tensor } from "./tensor.ts";
+import { apply, checkTensors, type Dims, type Tensor } from "./tensor.ts";
 
 /**
  * x wᵀ + b.
@@ -32,7 +33,9 @@ import { apply, type Dims, type Tensor } from "./tensor.ts";
  * assertEquals(await y.toArray(), [[16]]);
  * ```
  */
-export function linear(x: Tensor, weight: Tensor, { bias }: { readonly bias?: Tensor } = {}): Tensor {
+export function linear(x: Tensor, weight: Tensor, options: { readonly bias?: Tensor } = {}): Tensor {
+  const { bias } = checkOptions(options, "linear", ["bias"]);
+  checkTensors("linear", { x, weight }, { bias });
   if (x.rank === 0 || weight.rank !== 2 || x.shape.at(-1) !== weight.shape[1]) {
     throw new ShapeError(`Cannot linear ${formatShapes([x.shape, weight.shape])}: [..., K] and [N, K] are needed`, {
       op: "linear",
@@ -116,9 +119,12 @@ export function conv3d(x: Tensor, weight: Tensor, options: ConvOptions = {}): Te
   return conv(x, weight, options, 3);
 }
 
+const convOptions = ["bias", "stride", "padding", "dilation", "groups"] as const;
+
 function conv(x: Tensor, weight: Tensor, options: ConvOptions, dims: number): Tensor {
-  const { bias, groups = 1 } = options;
   const op = `conv${dims}d`;
+  const { bias, groups = 1 } = checkOptions(options, op, convOptions);
+  checkTensors(op, { x, weight }, { bias });
   if (x.rank !== dims + 2 || weight.rank !== dims + 2) {
     throw new ShapeError(`Cannot ${op} ${formatShapes([x.shape, weight.shape])}: two ${dims + 2}-d tensors are needed`, {
       op,
@@ -232,8 +238,9 @@ export function convTranspose3d(x: Tensor, weight: Tensor, options: ConvTranspos
 }
 
 function convTranspose(x: Tensor, weight: Tensor, options: ConvTransposeOptions, dims: number): Tensor {
-  const { bias, groups = 1 } = options;
   const op = `convTranspose${dims}d`;
+  const { bias, groups = 1 } = checkOptions(options, op, [...convOptions, "outputPadding"]);
+  checkTensors(op, { x, weight }, { bias });
   const shapes = [x.shape, weight.shape, ...(bias === undefined ? [] : [bias.shape])];
   if (!Number.isInteger(groups) || groups < 1) throw new ArgumentError(`Cannot ${op}: positive whole groups are needed, got ${groups}`);
   const channels = groups * (weight.shape[1] ?? 0);
@@ -331,7 +338,9 @@ export interface Normalized {
  *
  * @throws ArgumentError when only one of weight and bias is given; DTypeError when they are neither of x's type nor, beside a float16 x, float32.
  */
-export function normalize(x: Tensor, { dims, epsilon = 1e-5, weight, bias }: NormalizeOptions): Normalized {
+export function normalize(x: Tensor, options: NormalizeOptions): Normalized {
+  checkTensors("normalize", { x });
+  const { dims, epsilon = 1e-5, weight, bias } = checkOptions(options, "normalize", ["dims", "epsilon", "weight", "bias"]);
   if ((weight === undefined) !== (bias === undefined)) {
     throw new ArgumentError("Cannot normalize: weight and bias together or neither are needed");
   }
@@ -361,13 +370,14 @@ export interface PairOptions {
  * @returns [M]; -Infinity for a row without candidates.
  * @throws ShapeError, DTypeError when rows or labels do not fit.
  */
-export function pairLogSumExp(a: Tensor, b: Tensor, { scale, excludeDiagonal = false, labels }: PairOptions): Tensor {
+export function pairLogSumExp(a: Tensor, b: Tensor, options: PairOptions): Tensor {
+  const { scale, excludeDiagonal = false, labels } = checkOptions(options, "pairLogSumExp", ["scale", "excludeDiagonal", "labels"]);
   return apply(pairOp, [a, b, ...(labels ?? [])], { scale, excludeDiagonal })[0]!;
 }
 
 /** Checks a geometry and gives one number per dim. */
 export function perDim(value: PerDim, dims: number, { op, name, least }: { op: string; name: string; least: number }): number[] {
-  const list = typeof value === "number" ? new Array<number>(dims).fill(value) : [...value];
+  const list = typeof value === "number" ? new Array<number>(dims).fill(value) : Array.isArray(value) ? [...value] : [kindOf(value)];
   if (list.length !== dims || list.some((n) => !Number.isInteger(n) || n < least)) {
     throw new ArgumentError(`Cannot ${op}: a ${name} of ${dims} whole numbers from ${least} is needed, got [${list.join(", ")}]`);
   }

@@ -3,11 +3,12 @@
  *
  * @module
  */
+import { checkOptions } from "./arguments.ts";
 import { type DType, integerRange, isFloat } from "./dtype.ts";
 import { ArgumentError, DTypeError, formatShapes, ShapeError } from "./errors.ts";
 import { tidy } from "./scope.ts";
 import { broadcastShapes, normalizeDim, sameShape, sizeOf } from "./shape.ts";
-import type { ScatterOptions, Tensor } from "./tensor.ts";
+import { checkTensors, type ScatterOptions, type Tensor } from "./tensor.ts";
 
 /** What is put where by {@link Tensor.indexPut}. */
 export interface IndexPutOptions {
@@ -43,7 +44,8 @@ export function index(x: Tensor, indices: readonly (Tensor | null)[]): Tensor {
 }
 
 /** Internal: see {@link Tensor.indexPut}. */
-export function indexPut(x: Tensor, indices: readonly (Tensor | null)[], { values, accumulate = false }: IndexPutOptions): Tensor {
+export function indexPut(x: Tensor, indices: readonly (Tensor | null)[], options: IndexPutOptions): Tensor {
+  const { values, accumulate = false } = checkOptions(options, "indexPut", ["values", "accumulate"]);
   return tidy(() => {
     const picked = pick(x, indices, "indexPut");
     const { dims, rest, sizes, restSizes, positions } = picked;
@@ -162,6 +164,7 @@ export function placeSlices(
 
 /** Internal: see {@link Tensor.indexFill}. */
 export function indexFill(x: Tensor, dim: number, index: Tensor, value: number): Tensor {
+  checkTensors("indexFill", { index });
   const at = normalizeDim(dim, x.rank, "indexFill");
   return tidy(() => {
     const source = x.newFull((x.rank === 0 ? [1] : x.shape).map((size, d) => d === at ? index.size : size), value);
@@ -171,6 +174,7 @@ export function indexFill(x: Tensor, dim: number, index: Tensor, value: number):
 
 /** Internal: see {@link Tensor.maskedScatter}. */
 export function maskedScatter(x: Tensor, mask: Tensor, source: Tensor): Tensor {
+  checkTensors("maskedScatter", { mask, source });
   if (mask.dtype !== "bool") {
     throw new DTypeError(`Cannot maskedScatter: a bool mask is needed, got ${mask.dtype}`, { op: "maskedScatter" });
   }
@@ -191,6 +195,7 @@ export function maskedScatter(x: Tensor, mask: Tensor, source: Tensor): Tensor {
 
 /** Internal: see {@link Tensor.takeAlongDim}. */
 export function takeAlongDim(x: Tensor, positions: Tensor, dim: number | undefined): Tensor {
+  checkTensors("takeAlongDim", { positions });
   if (dim === undefined) return tidy(() => x.flatten().gather(0, positions.flatten()));
   const at = normalizeDim(dim, x.rank, "takeAlongDim");
   if (positions.rank !== x.rank) {
@@ -222,7 +227,9 @@ export function takeAlongDim(x: Tensor, positions: Tensor, dim: number | undefin
  * assertEquals(await searchsorted(tensor([1, 3, 5]), tensor([3, 4, 9])).toArray(), [1, 2, 3]);
  * ```
  */
-export function searchsorted(sorted: Tensor, values: Tensor, { right = false }: { readonly right?: boolean } = {}): Tensor {
+export function searchsorted(sorted: Tensor, values: Tensor, options: { readonly right?: boolean } = {}): Tensor {
+  checkTensors("searchsorted", { sorted, values });
+  const { right = false } = checkOptions(options, "searchsorted", ["right"]);
   const shapes = [sorted.shape, values.shape];
   if (sorted.rank === 0 || (sorted.rank > 1 && !sameShape(sorted.shape.slice(0, -1), values.shape.slice(0, -1)))) {
     throw new ShapeError(`Cannot searchsorted ${formatShapes(shapes)}: one row, or rows with the values' leading dims, are needed`, {
@@ -256,5 +263,7 @@ export function searchsorted(sorted: Tensor, values: Tensor, { right = false }: 
  * @param options `right`: a value that equals a boundary belongs behind it. Default false.
  */
 export function bucketize(values: Tensor, boundaries: Tensor, options: { readonly right?: boolean } = {}): Tensor {
+  checkTensors("bucketize", { values, boundaries });
+  checkOptions(options, "bucketize", ["right"]);
   return searchsorted(boundaries, values, options);
 }

@@ -3,21 +3,25 @@
  *
  * @module
  */
+import { checkOptions } from "./arguments.ts";
 import { cat, tensor, zeros } from "./create.ts";
 import { ArgumentError, formatShapes, ShapeError } from "./errors.ts";
 import { meshgrid } from "./rearrange.ts";
 import { tidy } from "./scope.ts";
 import { broadcastShapes } from "./shape.ts";
-import type { Tensor } from "./tensor.ts";
+import { checkTensorList, checkTensors, type Tensor } from "./tensor.ts";
 
 /** Views of the shape that all have in common by broadcasting. */
 export function broadcastTensors(tensors: readonly Tensor[]): Tensor[] {
-  const shape = broadcastShapes(tensors.map((part) => part.shape), "broadcastTensors");
+  const shapes = checkTensorList("broadcastTensors", tensors, "broadcastTensors([a, b])").map((part) => part.shape);
+  if (shapes.length === 0) return [];
+  const shape = broadcastShapes(shapes, "broadcastTensors");
   return tensors.map((part) => part.expand(shape));
 }
 
 /** Side by side: vectors end to end, all others along dim 1. */
 export function hstack(tensors: readonly Tensor[]): Tensor {
+  checkTensorList("hstack", tensors, "hstack([a, b])");
   return tidy(() => {
     const parts = tensors.map((part) => raised(part, 1));
     return cat(parts, { dim: parts[0]?.rank === 1 ? 0 : 1 });
@@ -26,11 +30,13 @@ export function hstack(tensors: readonly Tensor[]): Tensor {
 
 /** Below each other: vectors as rows, all others along dim 0. */
 export function vstack(tensors: readonly Tensor[]): Tensor {
+  checkTensorList("vstack", tensors, "vstack([a, b])");
   return tidy(() => cat(tensors.map((part) => raised(part, 2))));
 }
 
 /** Behind each other, along dim 2: matrices as layers, vectors as rows of one. */
 export function dstack(tensors: readonly Tensor[]): Tensor {
+  checkTensorList("dstack", tensors, "dstack([a, b])");
   return tidy(() =>
     cat(tensors.map((part) => part.rank === 2 ? part.unsqueeze(2) : part.rank < 2 ? raised(part, 2).unsqueeze(2) : part), { dim: 2 })
   );
@@ -55,6 +61,7 @@ function raised(x: Tensor, rank: number): Tensor {
  * ```
  */
 export function blockDiag(tensors: readonly Tensor[]): Tensor {
+  checkTensorList("blockDiag", tensors, "blockDiag([a, b])");
   if (tensors.length === 0) throw new ArgumentError("Cannot blockDiag: at least one tensor is needed, got none");
   const shapes = tensors.map(({ shape }) => shape);
   if (shapes.some(({ length }) => length > 2)) {
@@ -78,7 +85,7 @@ export function blockDiag(tensors: readonly Tensor[]): Tensor {
  * @throws ShapeError unless all are vectors; ArgumentError for an empty list.
  */
 export function cartesianProd(tensors: readonly Tensor[]): Tensor {
-  const shapes = tensors.map(({ shape }) => shape);
+  const shapes = checkTensorList("cartesianProd", tensors, "cartesianProd([a, b])").map(({ shape }) => shape);
   if (shapes.some(({ length }) => length !== 1)) {
     throw new ShapeError(`Cannot cartesianProd ${formatShapes(shapes)}: vectors are needed`, { op: "cartesianProd", shapes });
   }
@@ -101,7 +108,8 @@ export function cartesianProd(tensors: readonly Tensor[]): Tensor {
  * ```
  */
 export function combinations(x: Tensor, options: { readonly r?: number; readonly withReplacement?: boolean } = {}): Tensor {
-  const { r = 2, withReplacement = false } = options;
+  checkTensors("combinations", { x });
+  const { r = 2, withReplacement = false } = checkOptions(options, "combinations", ["r", "withReplacement"]);
   if (x.rank !== 1) {
     throw new ShapeError(`Cannot combinations ${formatShapes([x.shape])}: a vector is needed`, { op: "combinations", shapes: [x.shape] });
   }

@@ -4,12 +4,13 @@
  *
  * @module
  */
+import { checkOptions } from "./arguments.ts";
 import { cat } from "./create.ts";
 import { ArgumentError, formatShapes, ShapeError } from "./errors.ts";
 import * as linear from "./ops/linalg.ts";
 import { tidy } from "./scope.ts";
 import { broadcastShapes, normalizeDims } from "./shape.ts";
-import { apply, type Dims, type KeepDimOptions, type Tensor } from "./tensor.ts";
+import { apply, checkTensors, type Dims, type KeepDimOptions, type Tensor } from "./tensor.ts";
 
 /**
  * X with A X = B, batch dims broadcast.
@@ -28,6 +29,7 @@ import { apply, type Dims, type KeepDimOptions, type Tensor } from "./tensor.ts"
  * ```
  */
 export function solve(a: Tensor, b: Tensor): Tensor {
+  checkTensors("solve", { a, b });
   if (b.rank === 1) return tidy(() => solve(a, b.unsqueeze(1)).squeeze(-1));
   if (a.rank < 2 || b.rank < 2) throw refuse("solve", [a, b], "[..., n, n] and [..., n, k] are needed");
   return tidy(() => {
@@ -42,6 +44,7 @@ export function solve(a: Tensor, b: Tensor): Tensor {
  * @throws ShapeError unless square; ArgumentError for a singular matrix.
  */
 export function inverse(a: Tensor): Tensor {
+  checkTensors("inverse", { a });
   if (a.rank < 2 || a.shape.at(-1) !== a.shape.at(-2)) throw refuse("inverse", [a], "square matrices are needed");
   return tidy(() => apply(linear.solve, [a, linear.identityLike(a)], {})[0]!);
 }
@@ -61,6 +64,7 @@ export interface LogDeterminant {
 
 /** The determinant as its sign and the logarithm of its size. */
 export function slogdet(a: Tensor): LogDeterminant {
+  checkTensors("slogdet", { a });
   const [sign, logAbsDet] = apply(linear.logDeterminant, [a], {});
   const plain = sign!.detach();
   sign!.dispose();
@@ -86,6 +90,7 @@ export interface QRFactors {
 
 /** A = Q R with k = min(m, n) columns in Q. */
 export function qr(a: Tensor): QRFactors {
+  checkTensors("qr", { a });
   const [rows, columns] = a.shape.slice(-2) as [number, number];
   if (a.rank < 2 || rows >= columns) {
     const [q, r] = apply(linear.qr, [a], {});
@@ -112,6 +117,7 @@ export interface SingularValueFactors {
 
 /** A = U diag(S) Vᵀ with k = min(m, n); gradients through U and V need distinct singular values. */
 export function svd(a: Tensor): SingularValueFactors {
+  checkTensors("svd", { a });
   const [u, s, v] = apply(linear.svd, [a], {});
   return { u: u!, s: s!, vh: v!.mT };
 }
@@ -126,13 +132,16 @@ export interface Eigen {
 
 /** Eigenvalues and eigenvectors of symmetric matrices (of A's symmetric part); gradients through vectors need distinct values. */
 export function eigh(a: Tensor): Eigen {
+  checkTensors("eigh", { a });
   if (a.rank < 2 || a.shape.at(-1) !== a.shape.at(-2)) throw refuse("eigh", [a], "square matrices are needed");
   const [values, vectors] = tidy(() => apply(linear.eigh, [a.add(a.mT).mul(0.5)], {}));
   return { values: values!, vectors: vectors! };
 }
 
 /** The pseudo-inverse V S⁺ Uᵀ; singular values up to `tolerance` times the greatest count as 0. Default 1e-15. */
-export function pinverse(a: Tensor, { tolerance = 1e-15 }: { readonly tolerance?: number } = {}): Tensor {
+export function pinverse(a: Tensor, options: { readonly tolerance?: number } = {}): Tensor {
+  checkTensors("pinverse", { a });
+  const { tolerance = 1e-15 } = checkOptions(options, "pinverse", ["tolerance"]);
   if (a.rank >= 2 && (a.shape.at(-1) === 0 || a.shape.at(-2) === 0)) return tidy(() => a.mT.clone());
   return tidy(() => {
     const { u, s, vh } = svd(a);
@@ -148,6 +157,7 @@ export function pinverse(a: Tensor, { tolerance = 1e-15 }: { readonly tolerance?
  * @throws ArgumentError unless n is whole, or for a singular matrix and negative n.
  */
 export function matrixPower(a: Tensor, n: number): Tensor {
+  checkTensors("matrixPower", { a });
   if (a.rank < 2 || a.shape.at(-1) !== a.shape.at(-2)) throw refuse("matrixPower", [a], "square matrices are needed");
   if (!Number.isInteger(n)) throw new ArgumentError(`Cannot matrixPower: a whole exponent is needed, got ${n}`);
   return tidy(() => {
@@ -170,7 +180,9 @@ export interface VectorNormOptions extends KeepDimOptions {
 }
 
 /** (Σ |x|^order)^(1/order). */
-export function vectorNorm(x: Tensor, { order = 2, dim, keepDim = false }: VectorNormOptions = {}): Tensor {
+export function vectorNorm(x: Tensor, options: VectorNormOptions = {}): Tensor {
+  checkTensors("vectorNorm", { x });
+  const { order = 2, dim, keepDim = false } = checkOptions(options, "vectorNorm", ["order", "dim", "keepDim"]);
   if (order === 0) return tidy(() => x.ne(0).to(x.dtype).sum(dim, { keepDim }));
   if (order > 0 || order === -Infinity) return x.norm(dim, { p: order, keepDim });
   return tidy(() => {
@@ -195,7 +207,9 @@ export interface MatrixNormOptions extends KeepDimOptions {
 }
 
 /** The norm of matrices. */
-export function matrixNorm(x: Tensor, { order = "fro", dim = [-2, -1], keepDim = false }: MatrixNormOptions = {}): Tensor {
+export function matrixNorm(x: Tensor, options: MatrixNormOptions = {}): Tensor {
+  checkTensors("matrixNorm", { x });
+  const { order = "fro", dim = [-2, -1], keepDim = false } = checkOptions(options, "matrixNorm", ["order", "dim", "keepDim"]);
   if (x.rank < 2) throw refuse("matrixNorm", [x], "a matrix is needed");
   normalizeDims(dim, x.rank, "matrixNorm");
   return tidy(() => {

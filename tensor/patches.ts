@@ -3,11 +3,12 @@
  *
  * @module
  */
+import { checkOptions } from "./arguments.ts";
 import { tensor } from "./create.ts";
 import { formatShapes, ShapeError } from "./errors.ts";
 import { type PerDim, perDim } from "./functions.ts";
 import { tidy } from "./scope.ts";
-import type { Tensor } from "./tensor.ts";
+import { checkTensors, type Tensor } from "./tensor.ts";
 
 /** Where windows lie, in pixels. */
 export interface PatchOptions {
@@ -41,6 +42,8 @@ export interface FoldOptions extends PatchOptions {
  * ```
  */
 export function unfold(x: Tensor, size: PerDim, options: PatchOptions = {}): Tensor {
+  checkTensors("unfold", { x });
+  checkOptions(options, "unfold", ["stride", "padding", "dilation"]);
   if (x.rank !== 4) throw refuse("unfold", x, "[N, C, H, W] is needed");
   const [samples, channels, height, width] = x.shape as [number, number, number, number];
   const { positions, windows, pixels, border, padded } = patchesOf("unfold", x, { size, image: [height, width], ...options });
@@ -58,10 +61,12 @@ export function unfold(x: Tensor, size: PerDim, options: PatchOptions = {}): Ten
  * @returns [N, C, H, W].
  * @throws ShapeError when the sizes do not fit together; ArgumentError for a geometry that is no whole number.
  */
-export function fold(x: Tensor, size: PerDim, { outputSize, ...options }: FoldOptions): Tensor {
+export function fold(x: Tensor, size: PerDim, options: FoldOptions): Tensor {
+  checkTensors("fold", { x });
+  const { outputSize, ...patches } = checkOptions(options, "fold", ["outputSize", "stride", "padding", "dilation"]);
   if (x.rank !== 3) throw refuse("fold", x, "[N, C KH KW, L] is needed");
   const image = perDim(outputSize, 2, { op: "fold", name: "outputSize", least: 1 }) as [number, number];
-  const { positions, windows, pixels, border, padded } = patchesOf("fold", x, { size, image, ...options });
+  const { positions, windows, pixels, border, padded } = patchesOf("fold", x, { size, image, ...patches });
   const [samples, columns] = x.shape as [number, number];
   if (columns % pixels !== 0 || x.shape[2] !== windows) {
     throw refuse("fold", x, `[N, C · ${pixels}, ${windows}] is needed for an image [${image.join(", ")}]`);

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { checkOptions } from "./arguments.ts";
 import { tensor } from "./create.ts";
 import { isFloat } from "./dtype.ts";
 import { ArgumentError, DTypeError, formatShapes, ShapeError } from "./errors.ts";
@@ -12,7 +13,7 @@ import * as ops from "./ops/matmul.ts";
 import { mixAlong } from "./products.ts";
 import { tidy } from "./scope.ts";
 import { sameShape, sizeOf } from "./shape.ts";
-import { apply, type Tensor } from "./tensor.ts";
+import { apply, checkTensors, type Tensor } from "./tensor.ts";
 
 /** The geometry of pooling, in elements. */
 export interface PoolOptions {
@@ -38,6 +39,9 @@ export interface AvgPoolOptions extends PoolOptions {
   readonly divisorOverride?: number;
 }
 
+const maxPoolOptions = ["stride", "padding", "ceilMode", "dilation"] as const;
+const avgPoolOptions = ["stride", "padding", "ceilMode", "countIncludePad", "divisorOverride"] as const;
+
 /**
  * The greatest value in each window of `size` over one dim.
  *
@@ -45,7 +49,7 @@ export interface AvgPoolOptions extends PoolOptions {
  * @throws ShapeError when no window fits; ArgumentError for padding above half the window.
  */
 export function maxPool1d(x: Tensor, size: PerDim, options: MaxPoolOptions = {}): Tensor {
-  return pool("max", x, size, { ...options, dims: 1 })[0]!;
+  return pool("max", x, size, { ...checkOptions(options, "maxPool1d", maxPoolOptions), dims: 1 })[0]!;
 }
 
 /**
@@ -55,7 +59,7 @@ export function maxPool1d(x: Tensor, size: PerDim, options: MaxPoolOptions = {})
  * @throws ShapeError when no window fits; ArgumentError for padding above half the window.
  */
 export function maxPool2d(x: Tensor, size: PerDim, options: MaxPoolOptions = {}): Tensor {
-  return pool("max", x, size, { ...options, dims: 2 })[0]!;
+  return pool("max", x, size, { ...checkOptions(options, "maxPool2d", maxPoolOptions), dims: 2 })[0]!;
 }
 
 /**
@@ -73,7 +77,7 @@ export function maxPool2d(x: Tensor, size: PerDim, options: MaxPoolOptions = {})
  * ```
  */
 export function maxPool3d(x: Tensor, size: PerDim, options: MaxPoolOptions = {}): Tensor {
-  return pool("max", x, size, { ...options, dims: 3 })[0]!;
+  return pool("max", x, size, { ...checkOptions(options, "maxPool3d", maxPoolOptions), dims: 3 })[0]!;
 }
 
 /**
@@ -83,7 +87,7 @@ export function maxPool3d(x: Tensor, size: PerDim, options: MaxPoolOptions = {})
  * @throws ShapeError when no window fits; ArgumentError for padding above half the window.
  */
 export function avgPool1d(x: Tensor, size: PerDim, options: AvgPoolOptions = {}): Tensor {
-  return average(x, size, { ...options, dims: 1 });
+  return average(x, size, { ...checkOptions(options, "avgPool1d", avgPoolOptions), dims: 1 });
 }
 
 /**
@@ -93,7 +97,7 @@ export function avgPool1d(x: Tensor, size: PerDim, options: AvgPoolOptions = {})
  * @throws ShapeError when no window fits; ArgumentError for padding above half the window.
  */
 export function avgPool2d(x: Tensor, size: PerDim, options: AvgPoolOptions = {}): Tensor {
-  return average(x, size, { ...options, dims: 2 });
+  return average(x, size, { ...checkOptions(options, "avgPool2d", avgPoolOptions), dims: 2 });
 }
 
 /**
@@ -111,7 +115,7 @@ export function avgPool2d(x: Tensor, size: PerDim, options: AvgPoolOptions = {})
  * ```
  */
 export function avgPool3d(x: Tensor, size: PerDim, options: AvgPoolOptions = {}): Tensor {
-  return average(x, size, { ...options, dims: 3 });
+  return average(x, size, { ...checkOptions(options, "avgPool3d", avgPoolOptions), dims: 3 });
 }
 
 type Mode = "max" | "average";
@@ -126,6 +130,7 @@ interface AnyPoolOptions extends MaxPoolOptions, AvgPoolOptions {
 function pool(mode: Mode, x: Tensor, size: PerDim, options: AnyPoolOptions): Tensor[] {
   const { dims, indices = false } = options;
   const op = `${mode === "max" ? "max" : "avg"}Pool${dims}d`;
+  checkTensors(op, { x });
   const attributes = attributesOf(op, size, options);
   if (dims === 2) return poolPlanes(mode, x, attributes, indices);
   const shape = ops.pooledShape(x, attributes, op);
@@ -212,7 +217,7 @@ export interface MaxPooled {
 
 /** {@link maxPool1d}, and where the values stand; see {@link maxPool2dWithIndices}. */
 export function maxPool1dWithIndices(x: Tensor, size: PerDim, options: MaxPoolOptions = {}): MaxPooled {
-  return withIndices(x, size, { ...options, dims: 1 });
+  return withIndices(x, size, { ...checkOptions(options, "maxPool1dWithIndices", maxPoolOptions), dims: 1 });
 }
 
 /**
@@ -232,12 +237,12 @@ export function maxPool1dWithIndices(x: Tensor, size: PerDim, options: MaxPoolOp
  * ```
  */
 export function maxPool2dWithIndices(x: Tensor, size: PerDim, options: MaxPoolOptions = {}): MaxPooled {
-  return withIndices(x, size, { ...options, dims: 2 });
+  return withIndices(x, size, { ...checkOptions(options, "maxPool2dWithIndices", maxPoolOptions), dims: 2 });
 }
 
 /** {@link maxPool3d}, and where the values stand in each D · H · W volume; see {@link maxPool2dWithIndices}. */
 export function maxPool3dWithIndices(x: Tensor, size: PerDim, options: MaxPoolOptions = {}): MaxPooled {
-  return withIndices(x, size, { ...options, dims: 3 });
+  return withIndices(x, size, { ...checkOptions(options, "maxPool3dWithIndices", maxPoolOptions), dims: 3 });
 }
 
 function withIndices(x: Tensor, size: PerDim, options: AnyPoolOptions): MaxPooled {
@@ -259,7 +264,7 @@ export interface MaxUnpoolOptions {
 
 /** Values [N, C, L'] put back where a pooling found them, zeros elsewhere: [N, C, L]; see {@link maxUnpool2d}. */
 export function maxUnpool1d(x: Tensor, size: PerDim, options: MaxUnpoolOptions): Tensor {
-  return unpool(x, size, { ...options, dims: 1 });
+  return unpool(x, size, options, 1);
 }
 
 /**
@@ -272,16 +277,18 @@ export function maxUnpool1d(x: Tensor, size: PerDim, options: MaxUnpoolOptions):
  * IndexError for a position outside (on a GPU: at the next read).
  */
 export function maxUnpool2d(x: Tensor, size: PerDim, options: MaxUnpoolOptions): Tensor {
-  return unpool(x, size, { ...options, dims: 2 });
+  return unpool(x, size, options, 2);
 }
 
 /** Values [N, C, D', H', W'] put back where a pooling found them, zeros elsewhere: [N, C, D, H, W]; see {@link maxUnpool2d}. */
 export function maxUnpool3d(x: Tensor, size: PerDim, options: MaxUnpoolOptions): Tensor {
-  return unpool(x, size, { ...options, dims: 3 });
+  return unpool(x, size, options, 3);
 }
 
-function unpool(x: Tensor, size: PerDim, { dims, indices, outputSize, ...options }: MaxUnpoolOptions & { readonly dims: number }): Tensor {
+function unpool(x: Tensor, size: PerDim, options: MaxUnpoolOptions, dims: number): Tensor {
   const op = `maxUnpool${dims}d`;
+  const { indices, outputSize } = checkOptions(options, op, ["indices", "stride", "padding", "outputSize"]);
+  checkTensors(op, { x, indices });
   const shapes = [x.shape, indices.shape];
   if (x.rank !== dims + 2 || !sameShape(x.shape, indices.shape)) {
     throw new ShapeError(`Cannot ${op} ${formatShapes(shapes)}: a ${dims + 2}-d tensor and indices of its shape are needed`, {
@@ -365,6 +372,7 @@ export function adaptiveMaxPool3d(x: Tensor, size: AdaptiveSize): Tensor {
 
 function adaptive(mode: Mode, x: Tensor, size: AdaptiveSize, dims: number): Tensor {
   const op = `adaptive${mode === "max" ? "Max" : "Avg"}Pool${dims}d`;
+  checkTensors(op, { x });
   const from = x.shape.slice(2);
   if (x.rank !== dims + 2 || from.includes(0) || !isFloat(x.dtype)) {
     const spatial = dims === 1 ? "L" : ["D", "H", "W"].slice(-dims).join(", ");
@@ -373,7 +381,7 @@ function adaptive(mode: Mode, x: Tensor, size: AdaptiveSize, dims: number): Tens
       shapes: [x.shape],
     });
   }
-  const given = typeof size === "number" ? size : size.map((n, dim) => n ?? from[dim]!);
+  const given = !Array.isArray(size) ? size as number : size.map((n, dim) => n ?? from[dim]!);
   const to = perDim(given, dims, { op, name: "size", least: 1 });
   if (mode === "average" && to.every((n) => n === 1)) return x.mean(to.map((_, dim) => dim + 2), { keepDim: true });
   if (to.every((n, dim) => from[dim]! % n === 0)) return pool(mode, x, from.map((n, dim) => n / to[dim]!), { dims })[0]!;

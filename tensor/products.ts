@@ -3,20 +3,23 @@
  *
  * @module
  */
+import { checkOptions } from "./arguments.ts";
 import { ArgumentError, formatShapes, ShapeError } from "./errors.ts";
 import { cat, tensor } from "./create.ts";
 import { tidy } from "./scope.ts";
 import { broadcastShapes, normalizeDim, sizeOf } from "./shape.ts";
-import type { Dims, KeepDimOptions, Tensor } from "./tensor.ts";
+import { checkTensors, type Dims, type KeepDimOptions, type Tensor } from "./tensor.ts";
 
 /** Internal: see {@link Tensor.outer}. */
 export function outer(a: Tensor, b: Tensor): Tensor {
+  checkTensors("outer", { b });
   if (a.rank !== 1 || b.rank !== 1) throw refuse("outer", [a, b], "two vectors are needed");
   return tidy(() => a.unsqueeze(1).mul(b));
 }
 
 /** Internal: see {@link Tensor.kron}. */
 export function kron(a: Tensor, b: Tensor): Tensor {
+  checkTensors("kron", { b });
   const rank = Math.max(a.rank, b.rank);
   const padded = ({ shape }: Tensor): number[] => [...new Array<number>(rank - shape.length).fill(1), ...shape];
   const [left, right] = [padded(a), padded(b)];
@@ -28,6 +31,7 @@ export function kron(a: Tensor, b: Tensor): Tensor {
 
 /** Internal: see {@link Tensor.cross}. */
 export function cross(a: Tensor, b: Tensor, dim: number): Tensor {
+  checkTensors("cross", { b });
   const shape = broadcastShapes([a.shape, b.shape], "cross");
   const at = normalizeDim(dim, shape.length, "cross");
   const sizes = [a, b].map((x) => x.shape[at - shape.length + x.rank]);
@@ -61,7 +65,9 @@ export interface DistanceOptions {
  * assertEquals(await d.toArray(), [[4], [5]]);
  * ```
  */
-export function cdist(a: Tensor, b: Tensor, { p = 2 }: DistanceOptions = {}): Tensor {
+export function cdist(a: Tensor, b: Tensor, options: DistanceOptions = {}): Tensor {
+  checkTensors("cdist", { a, b });
+  const { p = 2 } = checkOptions(options, "cdist", ["p"]);
   if (a.rank < 2 || b.rank < 2 || a.shape.at(-1) !== b.shape.at(-1)) {
     throw refuse("cdist", [a, b], "[..., M, D] and [..., N, D] are needed");
   }
@@ -76,7 +82,8 @@ export interface PairwiseDistanceOptions extends DistanceOptions, KeepDimOptions
 
 /** The p-norm of a - b + ε over the last dim, broadcast. */
 export function pairwiseDistance(a: Tensor, b: Tensor, options: PairwiseDistanceOptions = {}): Tensor {
-  const { p = 2, epsilon = 1e-6, keepDim = false } = options;
+  checkTensors("pairwiseDistance", { a, b });
+  const { p = 2, epsilon = 1e-6, keepDim = false } = checkOptions(options, "pairwiseDistance", ["epsilon", "p", "keepDim"]);
   return tidy(() => distance(a.sub(b).add(epsilon), p, { keepDim }));
 }
 
@@ -96,7 +103,9 @@ export interface CosineOptions {
 }
 
 /** a·b / (max(‖a‖, ε) max(‖b‖, ε)) along a dim, broadcast. */
-export function cosineSimilarity(a: Tensor, b: Tensor, { dim = 1, epsilon = 1e-8 }: CosineOptions = {}): Tensor {
+export function cosineSimilarity(a: Tensor, b: Tensor, options: CosineOptions = {}): Tensor {
+  checkTensors("cosineSimilarity", { a, b });
+  const { dim = 1, epsilon = 1e-8 } = checkOptions(options, "cosineSimilarity", ["dim", "epsilon"]);
   return tidy(() => {
     const shape = broadcastShapes([a.shape, b.shape], "cosineSimilarity");
     const unit = (x: Tensor): Tensor => unitVectors(x.expand(shape), { dim, epsilon });
@@ -106,6 +115,7 @@ export function cosineSimilarity(a: Tensor, b: Tensor, { dim = 1, epsilon = 1e-8
 
 /** Internal: see {@link Tensor.lerp}. Beyond the middle the way is measured from the end, so that the end is met exactly. */
 export function lerp(start: Tensor, end: Tensor, weight: Tensor | number): Tensor {
+  checkTensors("lerp", { end });
   return tidy(() => {
     const way = end.sub(start);
     const near = (): Tensor => start.add(way.mul(weight));
@@ -124,7 +134,9 @@ export interface UnitVectorOptions extends DistanceOptions {
 }
 
 /** x / max(‖x‖_p, ε) along dims: what PyTorch calls `functional.normalize`. */
-export function unitVectors(x: Tensor, { p = 2, dim = 1, epsilon = 1e-12 }: UnitVectorOptions = {}): Tensor {
+export function unitVectors(x: Tensor, options: UnitVectorOptions = {}): Tensor {
+  checkTensors("unitVectors", { x });
+  const { p = 2, dim = 1, epsilon = 1e-12 } = checkOptions(options, "unitVectors", ["dim", "epsilon", "p"]);
   return tidy(() => x.div(x.norm(dim, { p, keepDim: true }).clamp({ min: epsilon })));
 }
 
@@ -136,8 +148,10 @@ export function unitVectors(x: Tensor, { p = 2, dim = 1, epsilon = 1e-12 }: Unit
 export function tensordot(
   a: Tensor,
   b: Tensor,
-  { dims = 2 }: { readonly dims?: number | readonly [readonly number[], readonly number[]] } = {},
+  options: { readonly dims?: number | readonly [readonly number[], readonly number[]] } = {},
 ): Tensor {
+  checkTensors("tensordot", { a, b });
+  const { dims = 2 } = checkOptions(options, "tensordot", ["dims"]);
   const count = typeof dims === "number" ? dims : dims[0].length;
   const left = typeof dims === "number" ? Array.from({ length: count }, (_, n) => a.rank - count + n) : dims[0];
   const right = typeof dims === "number" ? Array.from({ length: count }, (_, n) => n) : dims[1];
@@ -172,6 +186,8 @@ export function tensordot(
  * @throws ShapeError for a single number; ArgumentError for columns that are no whole number from 0.
  */
 export function vander(x: Tensor, options: { readonly columns?: number; readonly increasing?: boolean } = {}): Tensor {
+  checkTensors("vander", { x });
+  checkOptions(options, "vander", ["columns", "increasing"]);
   if (x.rank === 0) throw refuse("vander", [x], "at least 1-d is needed");
   const { columns = x.shape.at(-1)!, increasing = true } = options;
   if (!Number.isInteger(columns) || columns < 0) throw new ArgumentError(`Cannot vander: whole columns from 0 are needed, got ${columns}`);

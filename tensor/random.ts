@@ -3,8 +3,9 @@
  *
  * @module
  */
+import { checkOptions } from "./arguments.ts";
 import { eachStep, refuseInCapture } from "./capture.ts";
-import { tensor, type TensorOptions } from "./create.ts";
+import { tensor, type TensorOptions, tensorOptions } from "./create.ts";
 import { getDevice } from "./device.ts";
 import { isFloat } from "./dtype.ts";
 import { ArgumentError, DTypeError, formatShapes, ShapeError } from "./errors.ts";
@@ -12,7 +13,7 @@ import * as random from "./ops/random.ts";
 import { threefry } from "./scalar.ts";
 import { tidy } from "./scope.ts";
 import { checkSizes, sizeOf } from "./shape.ts";
-import { apply, type Tensor } from "./tensor.ts";
+import { apply, checkTensors, type Tensor } from "./tensor.ts";
 
 /** The state of a {@link Generator}: all that is needed to go on from where it was. */
 export interface GeneratorState {
@@ -75,6 +76,8 @@ export interface RandomOptions extends TensorOptions {
   readonly generator?: Generator;
 }
 
+const randomOptions = ["generator", ...tensorOptions] as const;
+
 /**
  * Uniform in [low, high) (default [0, 1)), 24 random bits each.
  *
@@ -90,7 +93,7 @@ export interface RandomOptions extends TensorOptions {
  * ```
  */
 export function rand(shape: readonly number[], options: RandomOptions & { readonly low?: number; readonly high?: number } = {}): Tensor {
-  const { low = 0, high = 1 } = options;
+  const { low = 0, high = 1 } = checkOptions(options, "rand", [...randomOptions, "low", "high"]);
   if (!(low <= high)) throw new ArgumentError(`Cannot rand: low ≤ high is needed, got ${low} and ${high}`);
   return finish(
     tidy(() => {
@@ -106,9 +109,9 @@ export function rand(shape: readonly number[], options: RandomOptions & { readon
  * rounded, since no two devices' logarithms agree to the last bit.
  */
 export function randn(shape: readonly number[], options: RandomOptions & { readonly mean?: number; readonly std?: number } = {}): Tensor {
-  const { mean = 0, std = 1 } = options;
+  const { mean = 0, std = 1, generator, ...rest } = checkOptions(options, "randn", [...randomOptions, "mean", "std"]);
   refuseInCapture("draw normal numbers", "they are made on the host; draw outside, or use rand or bernoulli");
-  const [key0, key1] = keyOf(options);
+  const [key0, key1] = keyOf(generator);
   const size = sizeOf(checked(shape));
   const values = new Float64Array(size);
   for (let i = 0; i < size; i += 2) {
@@ -118,11 +121,12 @@ export function randn(shape: readonly number[], options: RandomOptions & { reado
     values[i] = mean + std * radius * Math.cos(angle);
     if (i + 1 < size) values[i + 1] = mean + std * radius * Math.sin(angle);
   }
-  return tensor(values, { ...options, shape, dtype: options.dtype ?? "float32" });
+  return tensor(values, { ...rest, shape, dtype: options.dtype ?? "float32" });
 }
 
 /** int32 numbers, uniform in [low, high). */
 export function randint(low: number, high: number, options: RandomOptions & { readonly shape: readonly number[] }): Tensor {
+  checkOptions(options, "randint", [...randomOptions, "shape"]);
   const span = high - low;
   if (!Number.isInteger(low) || !Number.isInteger(high) || span < 1 || low < -2147483648 || high > 2147483648) {
     throw new ArgumentError(`Cannot randint: whole low < high within 32 bits are needed, got ${low} and ${high}`);
@@ -135,18 +139,19 @@ export function randint(low: number, high: number, options: RandomOptions & { re
 
 /** The int32 numbers 0 … n-1 in random order: positions sorted by random keys, made on the host. */
 export function randperm(n: number, options: RandomOptions = {}): Tensor {
+  const { generator, ...rest } = checkOptions(options, "randperm", randomOptions);
   checkSizes([n], "randperm");
   refuseInCapture("draw a permutation", "it is made on the host; draw it outside");
-  const [key0, key1] = keyOf(options);
+  const [key0, key1] = keyOf(generator);
   const keys = Float64Array.from({ length: n }, (_, i) => threefry(key0, key1, i));
   // Equal keys keep their order: the sort is stable.
   const order = Uint32Array.from({ length: n }, (_, i) => i).sort((a, b) => keys[a]! - keys[b]! || a - b);
-  return tensor(order, { ...options, dtype: options.dtype ?? "int32" });
+  return tensor(order, { ...rest, dtype: options.dtype ?? "int32" });
 }
 
 /** bool, true with the given probability. */
 export function bernoulli(shape: readonly number[], options: RandomOptions & { readonly probability: number }): Tensor {
-  const { probability } = options;
+  const { probability } = checkOptions(options, "bernoulli", [...randomOptions, "probability"]);
   if (!(probability >= 0 && probability <= 1)) {
     throw new ArgumentError(`Cannot bernoulli: a probability from 0 to 1 is needed, got ${probability}`);
   }
@@ -179,6 +184,8 @@ export async function multinomial(
   weights: Tensor,
   options: { readonly count: number; readonly replacement?: boolean; readonly generator?: Generator },
 ): Promise<Tensor> {
+  checkTensors("multinomial", { weights });
+  checkOptions(options, "multinomial", ["count", "replacement", "generator"]);
   const { count, replacement = false, generator = defaultGenerator } = options;
   checkDraw(weights, count, replacement);
   const { size, device } = weights;
@@ -248,7 +255,7 @@ function launch<A>(op: Parameters<typeof apply<A>>[0], attributes: A, { device }
   return apply(op, [], attributes, getDevice(device))[0]!;
 }
 
-function keyOf({ generator = defaultGenerator }: RandomOptions): readonly [number, number] {
+function keyOf(generator = defaultGenerator): readonly [number, number] {
   return generator.nextKey();
 }
 

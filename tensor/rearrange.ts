@@ -3,12 +3,13 @@
  *
  * @module
  */
+import { checkOptions } from "./arguments.ts";
 import { cat } from "./create.ts";
 import { ArgumentError, formatShapes, ShapeError } from "./errors.ts";
 import * as diagonals from "./ops/diagonal.ts";
 import { tidy } from "./scope.ts";
 import { checkSizes, normalizeDim, normalizeDims, sizeOf } from "./shape.ts";
-import { apply, type Dims, type Tensor } from "./tensor.ts";
+import { apply, checkTensorList, type Dims, type Tensor } from "./tensor.ts";
 
 /** Which diagonal of which dims. */
 export interface DiagonalOptions {
@@ -41,14 +42,16 @@ export function triangle(x: Tensor, side: "lower" | "upper", offset: number): Te
 }
 
 /** Internal: see {@link Tensor.diagonal}. */
-export function diagonal(x: Tensor, { offset = 0, dim1 = 0, dim2 = 1 }: DiagonalOptions): Tensor {
+export function diagonal(x: Tensor, options: DiagonalOptions): Tensor {
+  const { offset = 0, dim1 = 0, dim2 = 1 } = checkOptions(options, "diagonal", ["offset", "dim1", "dim2"]);
   const [first, second] = planeOf(x.rank, dim1, dim2, "diagonal");
   checkWhole(offset, "diagonal", "offset");
   return apply(diagonals.diagonal, [x], { offset, dim1: first, dim2: second })[0]!;
 }
 
 /** Internal: see {@link Tensor.diagEmbed}. */
-export function diagEmbed(x: Tensor, { offset = 0, dim1 = -2, dim2 = -1 }: DiagonalOptions): Tensor {
+export function diagEmbed(x: Tensor, options: DiagonalOptions): Tensor {
+  const { offset = 0, dim1 = -2, dim2 = -1 } = checkOptions(options, "diagEmbed", ["offset", "dim1", "dim2"]);
   if (x.rank === 0) throw new ShapeError("Cannot diagEmbed []: at least 1-d is needed", { op: "diagEmbed", shapes: [x.shape] });
   const rank = x.rank + 1;
   const [first, second] = planeOf(rank, dim1, dim2, "diagEmbed");
@@ -156,7 +159,8 @@ export interface WindowOptions {
 }
 
 /** Internal: see {@link Tensor.unfold}. */
-export function unfold(x: Tensor, dim: number, { size, step = 1 }: WindowOptions): Tensor {
+export function unfold(x: Tensor, dim: number, options: WindowOptions): Tensor {
+  const { size, step = 1 } = checkOptions(options, "unfold", ["size", "step"]);
   const at = normalizeDim(dim, x.rank, "unfold");
   const length = x.shape[at] ?? 1;
   if (!Number.isInteger(size) || size < 0 || size > length || !Number.isInteger(step) || step < 1) {
@@ -247,7 +251,8 @@ export function repeatInterleave(x: Tensor, repeats: number | readonly number[],
 }
 
 /** Internal: see {@link Tensor.diff}. */
-export function diff(x: Tensor, { n = 1, dim = -1, prepend, append }: DiffOptions): Tensor {
+export function diff(x: Tensor, options: DiffOptions): Tensor {
+  const { n = 1, dim = -1, prepend, append } = checkOptions(options, "diff", ["n", "dim", "prepend", "append"]);
   const at = normalizeDim(dim, x.rank, "diff");
   if (x.rank === 0) throw new ShapeError("Cannot diff []: at least 1-d is needed", { op: "diff", shapes: [x.shape] });
   if (!Number.isInteger(n) || n < 0) throw new ArgumentError(`Cannot diff: a whole n from 0 is needed, got ${n}`);
@@ -280,7 +285,9 @@ export function diff(x: Tensor, { n = 1, dim = -1, prepend, append }: DiffOption
  * assertEquals(await columns!.toArray(), [[3, 4, 5], [3, 4, 5]]);
  * ```
  */
-export function meshgrid(axes: readonly Tensor[], { indexing = "ij" }: { readonly indexing?: "ij" | "xy" } = {}): Tensor[] {
+export function meshgrid(axes: readonly Tensor[], options: { readonly indexing?: "ij" | "xy" } = {}): Tensor[] {
+  checkTensorList("meshgrid", axes, "meshgrid([x, y])");
+  const { indexing = "ij" } = checkOptions(options, "meshgrid", ["indexing"]);
   if (axes.length === 0) throw new ArgumentError("Cannot meshgrid: at least one axis is needed, got none");
   const shapes = axes.map(({ shape }) => shape);
   if (axes.some(({ rank }) => rank > 1)) {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "./arguments.ts";
 import { stack, tensor } from "./create.ts";
 import { ArgumentError, DTypeError, formatShapes, ShapeError } from "./errors.ts";
 import { isFloat } from "./dtype.ts";
@@ -41,6 +42,7 @@ export interface Extrema {
 
 /** Internal: see {@link Tensor.median}. */
 export function median(x: Tensor, dim: number | undefined, options: KeepDimOptions): Sorted {
+  checkOptions(options, "median", ["keepDim"]);
   return alongRow(x, dim, options, "median", (row) => {
     const size = row.shape.at(-1)!;
     const { indices } = row.detach().sort();
@@ -53,6 +55,7 @@ export function median(x: Tensor, dim: number | undefined, options: KeepDimOptio
 
 /** Internal: see {@link Tensor.nanmedian}. */
 export function nanmedian(x: Tensor, dim: number | undefined, options: KeepDimOptions): Sorted {
+  checkOptions(options, "nanmedian", ["keepDim"]);
   return alongRow(x, dim, options, "nanmedian", (row) => {
     // NaN is sorted behind all numbers.
     const count = row.isNaN().logicalNot().sum(-1, { keepDim: true });
@@ -62,6 +65,7 @@ export function nanmedian(x: Tensor, dim: number | undefined, options: KeepDimOp
 
 /** Internal: see {@link Tensor.kthvalue}. */
 export function kthvalue(x: Tensor, k: number, dim: number, options: KeepDimOptions): Sorted {
+  checkOptions(options, "kthvalue", ["keepDim"]);
   const size = x.shape[normalizeDim(dim, x.rank, "kthvalue")] ?? 1;
   if (!Number.isInteger(k) || k < 1 || k > size) {
     throw new ArgumentError(`Cannot kthvalue ${formatShapes([x.shape])}: k from 1 to ${size} is needed, got ${k}`);
@@ -77,6 +81,7 @@ export function kthvalue(x: Tensor, k: number, dim: number, options: KeepDimOpti
 
 /** Internal: see {@link Tensor.mode}. */
 export function mode(x: Tensor, dim: number, options: KeepDimOptions): Sorted {
+  checkOptions(options, "mode", ["keepDim"]);
   return alongRow(x, dim, options, "mode", (row) => {
     const { values, indices } = row.detach().sort();
     const size = row.shape.at(-1)!;
@@ -210,7 +215,8 @@ function ranks(rank: number, interpolation: Interpolation): [number, number, num
 }
 
 /** Internal: see {@link Tensor.histc}. */
-export function histc(x: Tensor, { bins = 100, min = 0, max = 0 }: HistogramOptions): Tensor {
+export function histc(x: Tensor, options: HistogramOptions): Tensor {
+  const { bins = 100, min = 0, max = 0 } = checkOptions(options, "histc", ["bins", "min", "max"]);
   if (!Number.isInteger(bins) || bins < 1) throw new ArgumentError(`Cannot histc: a positive whole number of bins is needed, got ${bins}`);
   if (!Number.isFinite(min) || !Number.isFinite(max) || min > max) {
     throw new ArgumentError(`Cannot histc: finite ends with min ≤ max are needed, got ${min} and ${max}`);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "./arguments.ts";
 import { isFloat } from "./dtype.ts";
 import { ArgumentError, DTypeError, formatShapes, ShapeError } from "./errors.ts";
 import { tidy } from "./scope.ts";
@@ -11,11 +12,13 @@ import type { Dims, KeepDimOptions, Tensor } from "./tensor.ts";
 
 /** Internal: see {@link Tensor.nansum}. */
 export function nansum(x: Tensor, dim: Dims | undefined, options: KeepDimOptions): Tensor {
+  checkOptions(options, "nansum", ["keepDim"]);
   return isFloat(x.dtype) ? tidy(() => x.maskedFill(x.isNaN(), 0).sum(dim, options)) : x.sum(dim, options);
 }
 
 /** Internal: see {@link Tensor.nanmean}. */
 export function nanmean(x: Tensor, dim: Dims | undefined, options: KeepDimOptions): Tensor {
+  checkOptions(options, "nanmean", ["keepDim"]);
   if (!isFloat(x.dtype)) return x.mean(dim, options);
   return tidy(() => nansum(x, dim, options).div(x.isNaN().logicalNot().sum(dim, options)));
 }
@@ -31,7 +34,8 @@ export interface CovarianceOptions {
 }
 
 /** Internal: see {@link Tensor.cov}. */
-export function cov(x: Tensor, { correction = 1, frequencies, weights }: CovarianceOptions): Tensor {
+export function cov(x: Tensor, options: CovarianceOptions): Tensor {
+  const { correction = 1, frequencies, weights } = checkOptions(options, "cov", ["correction", "frequencies", "weights"]);
   checkVariables(x, "cov");
   if (!Number.isInteger(correction)) throw new ArgumentError(`Cannot cov: a whole correction is needed, got ${correction}`);
   const count = x.rank < 2 ? x.size : x.shape[1]!;
@@ -98,7 +102,8 @@ export interface RenormOptions {
 }
 
 /** Internal: see {@link Tensor.renorm}. */
-export function renorm(x: Tensor, { dim, maxNorm, p = 2 }: RenormOptions): Tensor {
+export function renorm(x: Tensor, options: RenormOptions): Tensor {
+  const { dim, maxNorm, p = 2 } = checkOptions(options, "renorm", ["dim", "maxNorm", "p"]);
   const at = normalizeDim(dim, x.rank, "renorm");
   if (x.rank < 2) {
     throw new ShapeError(`Cannot renorm ${formatShapes([x.shape])}: at least 2-d is needed`, { op: "renorm", shapes: [x.shape] });

@@ -305,6 +305,7 @@ export class Tensor implements Scoped, Disposable {
    * graph was already freed.
    */
   backward(options: BackwardOptions = {}): void {
+    checkOptions(options, "backward", ["gradient", "retainGraph", "createGraph"]);
     this.#alive("backward");
     runBackward([this], [options]);
   }
@@ -465,12 +466,16 @@ export class Tensor implements Scoped, Disposable {
   }
 
   /** a + value · x · y, broadcast. */
-  addcmul(x: Tensor, y: Tensor, { value = 1 }: { readonly value?: number } = {}): Tensor {
+  addcmul(x: Tensor, y: Tensor, options: { readonly value?: number } = {}): Tensor {
+    checkTensors("addcmul", { x, y });
+    const { value = 1 } = checkOptions(options, "addcmul", ["value"]);
     return tidy(() => this.add(x.mul(y).mul(value)));
   }
 
   /** a + value · x / y, broadcast. */
-  addcdiv(x: Tensor, y: Tensor, { value = 1 }: { readonly value?: number } = {}): Tensor {
+  addcdiv(x: Tensor, y: Tensor, options: { readonly value?: number } = {}): Tensor {
+    checkTensors("addcdiv", { x, y });
+    const { value = 1 } = checkOptions(options, "addcdiv", ["value"]);
     return tidy(() => this.add(x.div(y).mul(value)));
   }
 
@@ -504,7 +509,8 @@ export class Tensor implements Scoped, Disposable {
    *
    * @throws ArgumentError for decimals that are no whole number.
    */
-  round({ decimals = 0 }: { readonly decimals?: number } = {}): Tensor {
+  round(options: { readonly decimals?: number } = {}): Tensor {
+    const { decimals = 0 } = checkOptions(options, "round", ["decimals"]);
     if (decimals === 0) return one(unary.round, this);
     if (!Number.isInteger(decimals)) throw new ArgumentError(`Cannot round: whole decimals are needed, got ${decimals}`);
     const scale = 10 ** Math.abs(decimals);
@@ -662,7 +668,8 @@ export class Tensor implements Scoped, Disposable {
   }
 
   /** log(x / (1 - x)); with `eps` of x held between eps and 1 - eps first, without it NaN outside 0 … 1. */
-  logit({ eps }: { readonly eps?: number } = {}): Tensor {
+  logit(options: { readonly eps?: number } = {}): Tensor {
+    const { eps } = checkOptions(options, "logit", ["eps"]);
     return eps === undefined ? one(pointwise.logit, this) : tidy(() => this.clamp({ min: eps, max: 1 - eps }).logit());
   }
 
@@ -702,7 +709,8 @@ export class Tensor implements Scoped, Disposable {
   }
 
   /** x Φ(x) with the normal distribution function Φ; `approximate: "tanh"` for the cheaper form. Source: Hendrycks and Gimpel 2016. */
-  gelu({ approximate = "none" }: { readonly approximate?: "none" | "tanh" } = {}): Tensor {
+  gelu(options: { readonly approximate?: "none" | "tanh" } = {}): Tensor {
+    const { approximate = "none" } = checkOptions(options, "gelu", ["approximate"]);
     if (approximate !== "none" && approximate !== "tanh") {
       throw new ArgumentError(`Cannot gelu: approximate "none" or "tanh" is needed, got ${JSON.stringify(approximate)}`);
     }
@@ -724,7 +732,8 @@ export class Tensor implements Scoped, Disposable {
    *
    * @throws DTypeError for a bound that x's whole numbers cannot hold.
    */
-  clamp({ min = -Infinity, max = Infinity }: { readonly min?: number; readonly max?: number }): Tensor {
+  clamp(options: { readonly min?: number; readonly max?: number }): Tensor {
+    const { min = -Infinity, max = Infinity } = checkOptions(options, "clamp", ["min", "max"]);
     return isInteger(this.dtype) ? clampWhole(this, min, max) : one(unary.clamp, this, [min, max]);
   }
 
@@ -826,7 +835,8 @@ export class Tensor implements Scoped, Disposable {
   }
 
   /** With finite numbers for NaN (default 0), Infinity and -Infinity (default the greatest and least of the type). */
-  nanToNum({ nan = 0, posInf, negInf }: { readonly nan?: number; readonly posInf?: number; readonly negInf?: number } = {}): Tensor {
+  nanToNum(options: { readonly nan?: number; readonly posInf?: number; readonly negInf?: number } = {}): Tensor {
+    const { nan = 0, posInf, negInf } = checkOptions(options, "nanToNum", ["nan", "posInf", "negInf"]);
     const greatest = greatestFinite[this.dtype];
     return one(arithmetic.nanToNum, this, [nan, posInf ?? greatest, negInf ?? -greatest]);
   }
@@ -865,6 +875,7 @@ export class Tensor implements Scoped, Disposable {
 
   /** The tensor with `value` wherever the bool mask is true, broadcast. */
   maskedFill(mask: Tensor, value: number): Tensor {
+    checkTensors("maskedFill", { mask });
     return mask.where(value, this);
   }
 
@@ -916,13 +927,15 @@ export class Tensor implements Scoped, Disposable {
   }
 
   /** The variance over `dim` (default all), Σ (x - mean)² / (n - correction). */
-  var(dim?: Dims, { keepDim = false, correction = 1 }: VarianceOptions = {}): Tensor {
+  var(dim?: Dims, options: VarianceOptions = {}): Tensor {
+    const { keepDim = false, correction = 1 } = checkOptions(options, "var", ["correction", "keepDim"]);
     const dims = normalizeDims(dim, this.rank, "var");
     return apply(reduction.variance, [this], { dims, keepDim, correction, root: false })[0]!;
   }
 
   /** The standard deviation over `dim` (default all); its gradient is 0 where it is 0. */
-  std(dim?: Dims, { keepDim = false, correction = 1 }: VarianceOptions = {}): Tensor {
+  std(dim?: Dims, options: VarianceOptions = {}): Tensor {
+    const { keepDim = false, correction = 1 } = checkOptions(options, "std", ["correction", "keepDim"]);
     const dims = normalizeDims(dim, this.rank, "std");
     return apply(reduction.variance, [this], { dims, keepDim, correction, root: true })[0]!;
   }
@@ -933,21 +946,23 @@ export class Tensor implements Scoped, Disposable {
   }
 
   /** The p-norm (Σ |x|^p)^(1/p) over `dim` (default all); its gradient is 0 where it is 0. */
-  norm(dim?: Dims, { p = 2, ...options }: NormOptions = {}): Tensor {
-    if (p === 2) return reduce(reduction.norm2, this, dim, options);
-    if (p === 1) return tidy(() => this.abs().sum(dim, options));
-    if (p === Infinity) return tidy(() => this.abs().max(dim, options));
-    if (p === -Infinity) return tidy(() => this.abs().min(dim, options));
+  norm(dim?: Dims, options: NormOptions = {}): Tensor {
+    const { p = 2, ...rest } = checkOptions(options, "norm", ["p", "keepDim"]);
+    if (p === 2) return reduce(reduction.norm2, this, dim, rest);
+    if (p === 1) return tidy(() => this.abs().sum(dim, rest));
+    if (p === Infinity) return tidy(() => this.abs().max(dim, rest));
+    if (p === -Infinity) return tidy(() => this.abs().min(dim, rest));
     if (!(p > 0)) throw new ArgumentError(`Cannot norm: a positive p or -Infinity is needed, got ${p}`);
     return tidy(() => {
       // A root's slope at 0 is infinite; there the norm's own subgradient is 0. Below 1 the summands are roots as well.
-      const total = (p < 1 ? powerFromZero(this.abs(), p) : this.abs().pow(p)).sum(dim, options);
+      const total = (p < 1 ? powerFromZero(this.abs(), p) : this.abs().pow(p)).sum(dim, rest);
       return powerFromZero(total, 1 / p);
     });
   }
 
   /** The least and the greatest value over `dim` (default all). */
   aminmax(dim?: Dims, options: KeepDimOptions = {}): selecting.Extrema {
+    checkOptions(options, "aminmax", ["keepDim"]);
     return { min: this.min(dim, options), max: this.max(dim, options) };
   }
 
@@ -1001,6 +1016,7 @@ export class Tensor implements Scoped, Disposable {
 
   /** How many elements over `dim` (default all) are not 0, int32. */
   countNonzero(dim?: Dims, options: KeepDimOptions = {}): Tensor {
+    checkOptions(options, "countNonzero", ["keepDim"]);
     return tidy(() => this.ne(0).sum(dim, options));
   }
 
@@ -1070,7 +1086,8 @@ export class Tensor implements Scoped, Disposable {
   }
 
   /** Sorted along `dim` (default the last), stable, NaN as the greatest; and where each value was. */
-  sort(dim = -1, { descending = false }: { readonly descending?: boolean } = {}): Sorted {
+  sort(dim = -1, options: { readonly descending?: boolean } = {}): Sorted {
+    const { descending = false } = checkOptions(options, "sort", ["descending"]);
     const at = normalizeDim(dim, this.rank, "sort");
     if (this.rank === 0) return { values: this.clone(), indices: this.newZeros([], "int32") };
     const [values, indices] = tidy(() =>
@@ -1084,7 +1101,8 @@ export class Tensor implements Scoped, Disposable {
    *
    * @throws ArgumentError when k is not a whole number from 0 to the size of the dim.
    */
-  topk(k: number, { dim = -1, largest = true }: { readonly dim?: number; readonly largest?: boolean } = {}): Sorted {
+  topk(k: number, options: { readonly dim?: number; readonly largest?: boolean } = {}): Sorted {
+    const { dim = -1, largest = true } = checkOptions(options, "topk", ["dim", "largest"]);
     const at = normalizeDim(dim, this.rank, "topk");
     if (!Number.isInteger(k) || k < 0 || k > (this.shape[at] ?? 1)) {
       throw new ArgumentError(`Cannot topk ${formatShapes([this.shape])}: k from 0 to ${this.shape[at] ?? 1} is needed, got ${k}`);
@@ -1216,13 +1234,15 @@ export class Tensor implements Scoped, Disposable {
    * in Python; a negative step runs backwards.
    */
   slice(dim: number, options: SliceOptions): Tensor {
+    checkOptions(options, "slice", ["start", "end", "step"]);
     const at = normalizeDim(dim, this.rank, "slice");
     const range = resolveSlice(options, this.#sizeOfDim(at, "slice"));
     return apply(shaping.slice, [this], sliceOne(this.shape, at, range))[0]!;
   }
 
   /** `length` elements of `dim` from `start`, as a view. */
-  narrow(dim: number, { start, length }: { readonly start: number; readonly length: number }): Tensor {
+  narrow(dim: number, options: { readonly start: number; readonly length: number }): Tensor {
+    const { start, length } = checkOptions(options, "narrow", ["start", "length"]);
     const at = normalizeDim(dim, this.rank, "narrow");
     const size = this.#sizeOfDim(at, "narrow");
     const from = start < 0 ? start + size : start;
@@ -1253,7 +1273,8 @@ export class Tensor implements Scoped, Disposable {
   }
 
   /** Parts of `size` (the last may be smaller) or of the given sizes along `dim` (default 0), as views. */
-  split(size: number | readonly number[], { dim = 0 }: { readonly dim?: number } = {}): Tensor[] {
+  split(size: number | readonly number[], options: { readonly dim?: number } = {}): Tensor[] {
+    const { dim = 0 } = checkOptions(options, "split", ["dim"]);
     const at = normalizeDim(dim, this.rank, "split");
     const total = this.#sizeOfDim(at, "split");
     if (typeof size === "number" && !(Number.isInteger(size) && size > 0)) {
@@ -1295,7 +1316,8 @@ export class Tensor implements Scoped, Disposable {
   }
 
   /** At most `count` parts of equal size (the last may be smaller) along `dim` (default 0), as views. */
-  chunk(count: number, { dim = 0 }: { readonly dim?: number } = {}): Tensor[] {
+  chunk(count: number, options: { readonly dim?: number } = {}): Tensor[] {
+    const { dim = 0 } = checkOptions(options, "chunk", ["dim"]);
     if (!Number.isInteger(count) || count < 1) throw new ArgumentError(`Cannot chunk: a positive whole count is needed, got ${count}`);
     const total = this.#sizeOfDim(normalizeDim(dim, this.rank, "chunk"), "chunk");
     return this.split(Math.max(1, Math.ceil(total / count)), { dim });
@@ -1305,7 +1327,8 @@ export class Tensor implements Scoped, Disposable {
    * With `value` around it: `padding` lists how many before and after, from the last dim backwards, as in PyTorch; negative numbers cut
    * off.
    */
-  pad(padding: readonly number[], { value = 0 }: { readonly value?: number } = {}): Tensor {
+  pad(padding: readonly number[], options: { readonly value?: number } = {}): Tensor {
+    const { value = 0 } = checkOptions(options, "pad", ["value"]);
     if (padding.length % 2 !== 0 || padding.length > 2 * this.rank || padding.some((n) => !Number.isInteger(n))) {
       throw new ArgumentError(
         `Cannot pad ${formatShapes([this.shape])}: whole pairs (before, after) for at most ${this.rank} dims are needed, got [${
@@ -1462,11 +1485,13 @@ export class Tensor implements Scoped, Disposable {
 
   /** This tensor with `src` added at the places that `index` names along `dim`; deterministic. */
   scatterAdd(dim: number, index: Tensor, src: Tensor): Tensor {
+    checkTensors("scatterAdd", { index, src });
     return this.scatter(dim, { index, src, combine: "sum" });
   }
 
   /** This tensor with `src` combined in at the places that `index` names along `dim`. */
   scatter(dim: number, options: ScatterOptions): Tensor {
+    checkOptions(options, "scatter", ["index", "src", "combine", "includeSelf"]);
     const { index, src, combine = "replace", includeSelf = true } = options;
     if (combine === "mean") return picking.scatterMean(this, dim, options);
     if (!includeSelf && combine !== "replace") return picking.scatterFresh(this, dim, { ...options, combine });
@@ -1476,6 +1501,7 @@ export class Tensor implements Scoped, Disposable {
 
   /** The slices of `dim` that a 1-d int32 index names, in its order. */
   indexSelect(dim: number, index: Tensor): Tensor {
+    checkTensors("indexSelect", { index });
     const at = normalizeDim(dim, this.rank, "indexSelect");
     if (index.rank !== 1) {
       throw new ShapeError(`Cannot indexSelect ${formatShapes([this.shape, index.shape])}: a 1-d index is needed`, {
@@ -1511,7 +1537,8 @@ export class Tensor implements Scoped, Disposable {
   }
 
   /** This tensor with `alpha` (default 1) times the slices of `source` added at the int32 positions [N] along `dim`. */
-  indexAdd(dim: number, { index, source, alpha = 1 }: picking.IndexSlices & { readonly alpha?: number }): Tensor {
+  indexAdd(dim: number, options: picking.IndexSlices & { readonly alpha?: number }): Tensor {
+    const { index, source, alpha = 1 } = checkOptions(options, "indexAdd", ["index", "source", "alpha"]);
     return tidy(() => picking.placeSlices(this, dim, { index, source: source.mul(alpha), combine: "sum" }, "indexAdd"));
   }
 
@@ -1536,6 +1563,7 @@ export class Tensor implements Scoped, Disposable {
 
   /** The elements at int32 positions of the flattened tensor, in the index's shape. */
   take(index: Tensor): Tensor {
+    checkTensors("take", { index });
     return tidy(() => this.flatten().index([index]));
   }
 
@@ -1569,7 +1597,8 @@ export class Tensor implements Scoped, Disposable {
    *
    * @throws IndexError for a class outside 0 … classes-1 (on a GPU: at the next read).
    */
-  oneHot(classes: number, { dtype = "float32" }: { readonly dtype?: DType } = {}): Tensor {
+  oneHot(classes: number, options: { readonly dtype?: DType } = {}): Tensor {
+    const { dtype = "float32" } = checkOptions(options, "oneHot", ["dtype"]);
     return tidy(() => {
       const index = this.to("int32").unsqueeze(-1);
       const shape = [...this.shape, classes];
@@ -1859,12 +1888,38 @@ function differentiate(
   });
 }
 
-/** The one device of all tensors. */
 /** Refuses what is no tensor, which happens where types are not checked. */
-function checkTensor(op: string, tensor: Tensor): void {
-  if (!(tensor instanceof Tensor)) throw new ArgumentError(`Cannot ${op}: a tensor is needed, got ${kindOf(tensor)}`);
+function checkTensor(op: string, tensor: Tensor, as = ""): void {
+  if (!(tensor instanceof Tensor)) throw new ArgumentError(`Cannot ${op}: a tensor is needed${as}, got ${kindOf(tensor)}`);
 }
 
+/**
+ * Internal: tensors as they are given, by the names of the arguments.
+ *
+ * @param optional Those that may be left out or null.
+ * @throws ArgumentError naming the one that is no tensor.
+ */
+export function checkTensors(
+  op: string,
+  needed: Readonly<Record<string, Tensor>>,
+  optional: Readonly<Record<string, Tensor | null | undefined>> = {},
+): void {
+  for (const name in needed) checkTensor(op, needed[name]!, ` as ${name}`);
+  for (const name in optional) if (optional[name] !== null && optional[name] !== undefined) checkTensor(op, optional[name], ` as ${name}`);
+}
+
+/**
+ * Internal: a list of tensors as it is given.
+ *
+ * @param example How it is written, for the error.
+ * @throws ArgumentError when it is no array, or something in it is no tensor.
+ */
+export function checkTensorList(op: string, tensors: readonly Tensor[], example: string): readonly Tensor[] {
+  for (const tensor of checkList(tensors, op, example)) checkTensor(op, tensor);
+  return tensors;
+}
+
+/** The one device of all tensors. */
 function sameDevice(op: string, tensors: readonly Tensor[]): Device {
   for (const tensor of tensors) checkTensor(op, tensor);
   const { device } = tensors[0]!.storageOf(op);
@@ -1968,7 +2023,7 @@ function combine(op: typeof binary.add, a: Tensor, b: Tensor | number): Tensor {
 }
 
 function reduce(op: typeof reduction.sum, x: Tensor, dim: Dims | undefined, options: KeepDimOptions): Tensor {
-  const { keepDim = false } = checkOptions(options, op.name, "x.sum(1, { keepDim: true })");
+  const { keepDim = false } = checkOptions(options, op.name, ["keepDim"]);
   return apply(op, [x], { dims: normalizeDims(dim, x.rank, op.name), keepDim })[0]!;
 }
 

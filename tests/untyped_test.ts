@@ -40,7 +40,7 @@ Deno.test("operations refuse PyTorch's positional arguments instead of ignoring 
     ones: () => ones(2, 2),
     zeros: () => zeros(2),
     full: () => full(2, 3),
-    rand: () => randn(2, 3),
+    randn: () => randn(2, 3),
     cat: () => cat(x, x),
     stack: () => stack(x, x),
     arange: () => arange(0, 10),
@@ -74,7 +74,7 @@ Deno.test("layers and optimizers refuse PyTorch's positional arguments instead o
     AvgPool2d: [2, 1],
   };
   for (const [name, given] of Object.entries(positional)) {
-    assertThrows(() => new untyped[name](...given), ArgumentError, "options are needed, as in new");
+    assertThrows(() => new untyped[name](...given), ArgumentError, `Cannot make ${name}: options {`);
   }
   assertThrows(() => new untyped.Sequential(new untyped.ReLU(), new untyped.ReLU()), ArgumentError, "new Sequential([first, second])");
   assertThrows(() => new untyped.SGD(new untyped.Linear(2, 2), { lr: 0.1 }), ArgumentError, "new SGD(model.parameters(), { lr: 0.1 })");

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { ArgumentError, DataError } from "../tensor/errors.ts";
 import { type DeviceName, type Tensor } from "../tensor/mod.ts";
 import { sweepTemporaryFiles, writeFileAtomically } from "../tensor/io/atomic_file.ts";
@@ -55,7 +56,8 @@ const tensorsPattern = /^checkpoint-[0-9]+\.safetensors$/;
  * await Deno.remove(folder, { recursive: true });
  * ```
  */
-export async function saveCheckpoint(folder: string, { tensors, state }: Checkpoint): Promise<void> {
+export async function saveCheckpoint(folder: string, options: Checkpoint): Promise<void> {
+  const { tensors, state } = checkOptions(options, "saveCheckpoint", ["tensors", "state"]);
   checkJson(state, "state");
   const bytes = await encodeSafetensors(tensors);
   await makeFolder(folder);
@@ -115,6 +117,7 @@ export async function hasCheckpoint(folder: string): Promise<boolean> {
  * @throws DataError when there is none, or it is truncated, damaged or of another version.
  */
 export async function loadCheckpoint(folder: string, options: { readonly device?: DeviceName } = {}): Promise<Checkpoint> {
+  checkOptions(options, "loadCheckpoint", ["device"]);
   const path = `${folder}/${manifestName}`;
   const manifest = parseManifest(new TextDecoder().decode(await readFile(path)), path);
   const file = `${folder}/${manifest.tensors}`;

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { checkTensors } from "../tensor/tensor.ts";
+import { checkOptions } from "../tensor/arguments.ts";
 import { noGrad } from "../autograd/mod.ts";
 import { ArgumentError, formatShapes, ShapeError } from "../tensor/errors.ts";
 import { cat, defaultGenerator, type Generator, rand, randint, type Tensor, tidy } from "../tensor/mod.ts";
@@ -44,7 +46,10 @@ export interface Clusters {
  * assertEquals((await centroids.data()).toSorted(), new Float32Array([0.5, 9.5]));
  * ```
  */
-export function kMeans(rows: Tensor, { clusters, iterations = 50, generator = defaultGenerator }: KMeansOptions): Clusters {
+export function kMeans(rows: Tensor, options: KMeansOptions): Clusters {
+  checkTensors("kMeans", { rows });
+  checkOptions(options, "kMeans", ["clusters", "iterations", "generator"]);
+  const { clusters, iterations = 50, generator = defaultGenerator } = options;
   if (rows.rank !== 2) {
     throw new ShapeError(`Cannot kMeans ${formatShapes([rows.shape])}: rows [N, D] are needed`, { op: "kMeans", shapes: [rows.shape] });
   }
@@ -120,8 +125,10 @@ function moved(rows: Tensor, centroids: Tensor): Tensor {
 export function normalizedMutualInformation(
   a: Tensor,
   b: Tensor,
-  { clusters, classes }: { readonly clusters: number; readonly classes: number },
+  options: { readonly clusters: number; readonly classes: number },
 ): Tensor {
+  checkTensors("normalizedMutualInformation", { a, b });
+  const { clusters, classes } = checkOptions(options, "normalizedMutualInformation", ["clusters", "classes"]);
   return noGrad(() =>
     tidy(() => {
       const most = Math.max(clusters, classes);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { ShapeError } from "../tensor/errors.ts";
 
 /** The mean of some rows, and the directions in which they vary most. */
@@ -36,8 +37,9 @@ const iterations = 200;
  */
 export function principalComponents(
   rows: ArrayLike<number>,
-  { width, count = 2 }: { readonly width: number; readonly count?: number },
+  options: { readonly width: number; readonly count?: number },
 ): Components {
+  const { width, count = 2 } = checkOptions(options, "principalComponents", ["width", "count"]);
   const height = rows.length / width;
   if (!Number.isInteger(width) || width < 1 || !Number.isInteger(height) || height < 1 || count > width) {
     throw new ShapeError(`Cannot find ${count} components of ${rows.length} values: rows of at least ${count} numbers are needed`, {
@@ -55,7 +57,8 @@ export function principalComponents(
 }
 
 /** Where a row lies along each direction. */
-export function project(row: ArrayLike<number>, { mean, directions }: Components): number[] {
+export function project(row: ArrayLike<number>, options: Components): number[] {
+  const { mean, directions } = checkOptions(options, "project", ["mean", "directions", "explained"]);
   return directions.map((direction) => direction.reduce((sum, value, i) => sum + value * (row[i]! - mean[i]!), 0));
 }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { noGrad } from "../autograd/mod.ts";
 import type { Batch, DataLoader } from "../data/mod.ts";
 import type { Module } from "../nn/mod.ts";
@@ -131,7 +132,7 @@ export class DivergenceError extends Error {
  */
 export async function fit(step: TrainingStep, options: FitOptions): Promise<FitResult> {
   const { loader, epochs, signal, maxSteps = Infinity, logEvery = 10, from = beginning } = options;
-  checkOptions(options);
+  checkFit(options);
   using means = new RunningMean();
   const update = makeUpdate(step, options);
   using _ = { [Symbol.dispose]: update.reset };
@@ -172,7 +173,7 @@ function train(update: Update, batch: Batch, means: RunningMean): void {
   means.add(update(batch), { weight: batch.size });
 }
 
-function checkOptions({ loader, epochs, logEvery = 10, from = beginning }: FitOptions): void {
+function checkFit({ loader, epochs, logEvery = 10, from = beginning }: FitOptions): void {
   if (loader.length === 0) throw new ArgumentError("Cannot fit: a loader with at least one batch is needed, got an empty one");
   const numbers = { epochs, logEvery, "from.epoch": from.epoch, "from.batch": from.batch, "from.step": from.step };
   for (const [name, value] of Object.entries(numbers)) {
@@ -201,7 +202,8 @@ export interface EvaluateOptions {
  * @param step Computes the loss of a batch, and metrics if wanted.
  * @returns The means of the loss (as `loss`) and of each metric; nothing for an empty loader.
  */
-export async function evaluate(step: TrainingStep, { loader, modules = [] }: EvaluateOptions): Promise<Record<string, number>> {
+export async function evaluate(step: TrainingStep, options: EvaluateOptions): Promise<Record<string, number>> {
+  const { loader, modules = [] } = checkOptions(options, "evaluate", ["loader", "modules"]);
   using means = new RunningMean();
   const before = modules.map((module) => module.training);
   for (const module of modules) module.eval();

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { checkTensors } from "../tensor/tensor.ts";
+import { checkOptions } from "../tensor/arguments.ts";
 import { noGrad } from "../autograd/mod.ts";
 import { ArgumentError, formatShapes, ShapeError } from "../tensor/errors.ts";
 import { keep, read, type Tensor, tidy } from "../tensor/mod.ts";
@@ -26,6 +28,7 @@ import { keep, read, type Tensor, tidy } from "../tensor/mod.ts";
  * ```
  */
 export function accuracy(logits: Tensor, targets: Tensor): Tensor {
+  checkTensors("accuracy", { logits, targets });
   checkLogits("accuracy", logits, targets);
   return noGrad(() => tidy(() => logits.argmax(1).eq(targets).mean()));
 }
@@ -38,7 +41,9 @@ export function accuracy(logits: Tensor, targets: Tensor): Tensor {
  * @returns One number, float32; NaN for no rows.
  * @throws ShapeError when they do not fit; ArgumentError unless `k` is a whole number from 1.
  */
-export function topKAccuracy(logits: Tensor, targets: Tensor, { k }: { readonly k: number }): Tensor {
+export function topKAccuracy(logits: Tensor, targets: Tensor, options: { readonly k: number }): Tensor {
+  checkTensors("topKAccuracy", { logits, targets });
+  const { k } = checkOptions(options, "topKAccuracy", ["k"]);
   checkLogits("topKAccuracy", logits, targets);
   if (!Number.isInteger(k) || k < 1) throw new ArgumentError(`Cannot topKAccuracy: a whole k from 1 is needed, got ${k}`);
   return noGrad(() =>
@@ -69,7 +74,9 @@ export function topKAccuracy(logits: Tensor, targets: Tensor, { k }: { readonly 
  * assertEquals(await confusionMatrix(predictions, targets, { classes: 2 }).toArray(), [[1, 1], [0, 1]]);
  * ```
  */
-export function confusionMatrix(predictions: Tensor, targets: Tensor, { classes }: { readonly classes: number }): Tensor {
+export function confusionMatrix(predictions: Tensor, targets: Tensor, options: { readonly classes: number }): Tensor {
+  checkTensors("confusionMatrix", { predictions, targets });
+  const { classes } = checkOptions(options, "confusionMatrix", ["classes"]);
   if (predictions.rank !== 1 || targets.rank !== 1 || predictions.size !== targets.size) {
     const shapes = [predictions.shape, targets.shape];
     throw new ShapeError(`Cannot confusionMatrix ${formatShapes(shapes)}: two tensors [N] are needed`, { op: "confusionMatrix", shapes });

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { checkTensors } from "../tensor/tensor.ts";
+import { checkOptions } from "../tensor/arguments.ts";
 import { enableGrad, noGrad } from "../autograd/mod.ts";
 import { crossEntropy } from "../losses/mod.ts";
 import { Linear } from "../nn/mod.ts";
@@ -56,6 +58,8 @@ export interface LinearProbe {
  * ```
  */
 export function linearProbe(embeddings: Tensor, labels: Tensor, options: LinearProbeOptions): LinearProbe {
+  checkTensors("linearProbe", { embeddings, labels });
+  checkOptions(options, "linearProbe", ["classes", "test", "weightDecay", "steps", "lr"]);
   const { classes, test, weightDecay = 1e-4, steps = 500, lr = 0.3 } = options;
   if (!Number.isInteger(steps) || steps < 1) throw new ArgumentError(`Cannot linearProbe: whole steps from 1 are needed, got ${steps}`);
   if (!(weightDecay >= 0)) throw new ArgumentError(`Cannot linearProbe: a weightDecay from 0 is needed, got ${weightDecay}`);

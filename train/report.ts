@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import { type Confusion, type Curve, drawConfusion, drawCurve, drawEmbedding, type EmbeddingPlot, escapeHtml } from "./charts.ts";
 
 /** A name and what stands beside it. */
@@ -38,7 +39,9 @@ export interface Report {
  * assert(html.startsWith("<!doctype html>") && html.includes("&lt;first run&gt;"));
  * ```
  */
-export function renderReport({ title, subtitle, figures, curves = [], confusion, embedding, settings }: Report): string {
+export function renderReport(options: Report): string {
+  checkOptions(options, "renderReport", ["title", "subtitle", "figures", "curves", "confusion", "embedding", "settings"]);
+  const { title, subtitle, figures, curves = [], confusion, embedding, settings } = options;
   const charts = curves.map((curve) => card(curve.name, drawCurve(curve)));
   const pictures = [
     ...(embedding === undefined ? [] : [card("Embedding", drawEmbedding(embedding) + legend(embedding), embedding.caption)]),

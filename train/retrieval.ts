@@ -5,6 +5,8 @@
  *
  * @module
  */
+import { checkTensors } from "../tensor/tensor.ts";
+import { checkOptions } from "../tensor/arguments.ts";
 import { noGrad } from "../autograd/mod.ts";
 import { ArgumentError, formatShapes, ShapeError } from "../tensor/errors.ts";
 import { arange, cat, stack, type Tensor, tidy, unitVectors } from "../tensor/mod.ts";
@@ -59,6 +61,8 @@ export interface RetrievalMetrics {
  * ```
  */
 export function retrievalMetrics(embeddings: Tensor, labels: Tensor, options: NeighbourOptions = {}): RetrievalMetrics {
+  checkTensors("retrievalMetrics", { embeddings, labels });
+  checkOptions(options, "retrievalMetrics", ["references", "distance", "batchSize"]);
   const [precisionAt1, rPrecision, mapAtR] = noGrad(() =>
     tidy(() => {
       const sums = searches("retrievalMetrics", embeddings, labels, options).map((search) => tidy(() => precisionSums(search)));
@@ -109,22 +113,24 @@ function precisionSums({ nearness, relevant }: Search): Tensor {
 export function knnAccuracy(
   embeddings: Tensor,
   labels: Tensor,
-  { k, classes, ...options }: NeighbourOptions & { readonly k: number; readonly classes: number },
+  options: NeighbourOptions & { readonly k: number; readonly classes: number },
 ): Tensor {
-  const available = options.references?.embeddings.shape[0] ?? embeddings.shape[0]! - 1;
+  checkTensors("knnAccuracy", { embeddings, labels });
+  const { k, classes, ...neighbours } = checkOptions(options, "knnAccuracy", ["references", "distance", "batchSize", "k", "classes"]);
+  const available = neighbours.references?.embeddings.shape[0] ?? embeddings.shape[0]! - 1;
   if (!Number.isInteger(k) || k < 1 || k > available) {
     throw new ArgumentError(`Cannot knnAccuracy: a whole k from 1 to ${available}, the number of references, is needed, got ${k}`);
   }
   return noGrad(() =>
     tidy(() => {
-      const all = options.references?.labels ?? labels;
-      const hits = searches("knnAccuracy", embeddings, labels, options).map(({ nearness, labels: own }) =>
+      const all = neighbours.references?.labels ?? labels;
+      const hits = searches("knnAccuracy", embeddings, labels, neighbours).map(({ nearness, labels: own }) =>
         tidy(() => {
           const voters = all.take(nearness.topk(k, { dim: 1 }).indices);
           return voters.oneHot(classes).sum(1).argmax(1).eq(own);
         })
       );
-      return isSound(embeddings, options).where(cat(hits).mean(), NaN);
+      return isSound(embeddings, neighbours).where(cat(hits).mean(), NaN);
     })
   );
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import type { Module } from "../nn/mod.ts";
 import type { Optimizer, OptimizerState } from "../optim/mod.ts";
 import { DataError } from "../tensor/errors.ts";
@@ -27,7 +28,8 @@ export interface TrainingParts {
  * @param position As {@link fit} gave it.
  * @param extra Anything else worth keeping.
  */
-export function captureTraining(parts: TrainingParts, position: Position, { extra = null }: { readonly extra?: Json } = {}): Checkpoint {
+export function captureTraining(parts: TrainingParts, position: Position, options: { readonly extra?: Json } = {}): Checkpoint {
+  const { extra = null } = checkOptions(options, "captureTraining", ["extra"]);
   const tensors: Record<string, Tensor> = {};
   for (const [prefix, module] of Object.entries(parts.modules)) {
     for (const [name, tensor] of Object.entries(module.stateDict())) tensors[`${prefix}.${name}`] = tensor;
@@ -50,7 +52,8 @@ export function captureTraining(parts: TrainingParts, position: Position, { extr
  * @returns The position to go on from, for {@link fit}, and what was given as `extra`.
  * @throws DataError when the checkpoint is not of such a run; what loading a state throws when the parts differ.
  */
-export function restoreTraining(parts: TrainingParts, { tensors, state }: Checkpoint): { position: Position; extra: Json } {
+export function restoreTraining(parts: TrainingParts, options: Checkpoint): { position: Position; extra: Json } {
+  const { tensors, state } = checkOptions(options, "restoreTraining", ["tensors", "state"]);
   const { position, optimizer, schedule, generator, extra = null } = (state ?? {}) as Readonly<Record<string, Json>>;
   if (!isPosition(position)) throw new DataError("Cannot go on from a checkpoint: one of a training run is needed, got another one");
   for (const [prefix, module] of Object.entries(parts.modules)) module.loadStateDict(withPrefix(tensors, prefix));

@@ -3,11 +3,12 @@
  *
  * @module
  */
+import { checkOptions } from "../../tensor/arguments.ts";
 import { tidy } from "../../tensor/scope.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { Linear } from "../linear.ts";
 import { type Layer, Module } from "../module.ts";
-import type { LayerOptions } from "../options.ts";
+import { forLayers, type LayerOptions, layerOptions } from "../options.ts";
 
 /** A model that turns a batch of inputs into features [N, featureSize]. */
 export interface Encoder extends Layer {
@@ -37,9 +38,10 @@ export class ProjectionHead extends Module implements Encoder {
   /** Makes the head for features of `inputSize`. */
   constructor(inputSize: number, options: ProjectionHeadOptions = {}) {
     super();
+    checkOptions(options, "make ProjectionHead", ["hiddenSize", "outputSize", ...layerOptions]);
     const { hiddenSize = inputSize, outputSize = 128 } = options;
-    this.hidden = new Linear(inputSize, hiddenSize, options);
-    this.output = new Linear(hiddenSize, outputSize, options);
+    this.hidden = new Linear(inputSize, hiddenSize, forLayers(options));
+    this.output = new Linear(hiddenSize, outputSize, forLayers(options));
     this.featureSize = outputSize;
   }
 

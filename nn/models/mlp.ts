@@ -3,12 +3,13 @@
  *
  * @module
  */
+import { checkOptions } from "../../tensor/arguments.ts";
 import { ArgumentError } from "../../tensor/errors.ts";
 import { tidy } from "../../tensor/scope.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { Linear } from "../linear.ts";
 import { Module } from "../module.ts";
-import type { LayerOptions } from "../options.ts";
+import { forLayers, type LayerOptions, layerOptions } from "../options.ts";
 import type { Encoder } from "./encoder.ts";
 
 /** Options of {@link MLP}. */
@@ -27,10 +28,10 @@ export class MLP extends Module implements Encoder {
   /** Makes the encoder for inputs of `inputSize` values each. */
   constructor(inputSize: number, options: MLPOptions = {}) {
     super();
-    const { hiddenSizes = [256, 128] } = options;
+    const { hiddenSizes = [256, 128] } = checkOptions(options, "make MLP", ["hiddenSizes", ...layerOptions]);
     const last = hiddenSizes.at(-1);
     if (last === undefined) throw new ArgumentError("Cannot make MLP: at least one hidden size is needed, got none");
-    this.layers = hiddenSizes.map((size, position) => new Linear(hiddenSizes[position - 1] ?? inputSize, size, options));
+    this.layers = hiddenSizes.map((size, position) => new Linear(hiddenSizes[position - 1] ?? inputSize, size, forLayers(options)));
     this.featureSize = last;
   }
 

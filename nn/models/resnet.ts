@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../../tensor/arguments.ts";
 import { adaptiveAvgPool2d, maxPool2d } from "../../tensor/pooling.ts";
 import { tidy } from "../../tensor/scope.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -12,7 +13,7 @@ import { kaimingNormal } from "../init.ts";
 import { Linear } from "../linear.ts";
 import { Module } from "../module.ts";
 import { BatchNorm2d } from "../normalization.ts";
-import type { LayerOptions } from "../options.ts";
+import { forLayers, type LayerOptions, layerOptions } from "../options.ts";
 import type { Encoder } from "./encoder.ts";
 
 /** How the channels and the size change in a {@link BasicBlock}. */
@@ -37,14 +38,15 @@ export class BasicBlock extends Module {
   /** Makes the block. */
   constructor(inChannels: number, outChannels: number, options: BasicBlockOptions = {}) {
     super();
-    const { stride = 1 } = options;
-    this.conv1 = convolution(inChannels, outChannels, { ...options, kernelSize: 3, padding: 1, stride });
-    this.bn1 = new BatchNorm2d(outChannels, options);
-    this.conv2 = convolution(outChannels, outChannels, { ...options, kernelSize: 3, padding: 1, stride: 1 });
-    this.bn2 = new BatchNorm2d(outChannels, options);
+    const { stride = 1 } = checkOptions(options, "make BasicBlock", ["stride", ...layerOptions]);
+    const common = forLayers(options);
+    this.conv1 = convolution(inChannels, outChannels, { ...common, kernelSize: 3, padding: 1, stride });
+    this.bn1 = new BatchNorm2d(outChannels, common);
+    this.conv2 = convolution(outChannels, outChannels, { ...common, kernelSize: 3, padding: 1, stride: 1 });
+    this.bn2 = new BatchNorm2d(outChannels, common);
     this.downsample = stride === 1 && inChannels === outChannels ? null : new Sequential([
-      convolution(inChannels, outChannels, { ...options, kernelSize: 1, stride }),
-      new BatchNorm2d(outChannels, options),
+      convolution(inChannels, outChannels, { ...common, kernelSize: 1, stride }),
+      new BatchNorm2d(outChannels, common),
     ]);
   }
 
@@ -100,17 +102,19 @@ export class ResNet18 extends Module implements Encoder {
   /** Makes the model. */
   constructor(options: ResNet18Options = {}) {
     super();
+    checkOptions(options, "make ResNet18", ["inChannels", "width", "numClasses", "stem", ...layerOptions]);
     const { inChannels = 3, width = 64, numClasses, stem = "small" } = options;
+    const common = forLayers(options);
     this.stem = stem;
     const window = stem === "large" ? { kernelSize: 7, padding: 3, stride: 2 } : { kernelSize: 3, padding: 1 };
-    this.conv1 = convolution(inChannels, width, { ...options, ...window });
-    this.bn1 = new BatchNorm2d(width, options);
-    this.layer1 = stage(width, width, { ...options, stride: 1 });
-    this.layer2 = stage(width, 2 * width, { ...options, stride: 2 });
-    this.layer3 = stage(2 * width, 4 * width, { ...options, stride: 2 });
-    this.layer4 = stage(4 * width, 8 * width, { ...options, stride: 2 });
+    this.conv1 = convolution(inChannels, width, { ...common, ...window });
+    this.bn1 = new BatchNorm2d(width, common);
+    this.layer1 = stage(width, width, { ...common, stride: 1 });
+    this.layer2 = stage(width, 2 * width, { ...common, stride: 2 });
+    this.layer3 = stage(2 * width, 4 * width, { ...common, stride: 2 });
+    this.layer4 = stage(4 * width, 8 * width, { ...common, stride: 2 });
     this.featureSize = 8 * width;
-    this.fc = numClasses === undefined ? null : new Linear(this.featureSize, numClasses, options);
+    this.fc = numClasses === undefined ? null : new Linear(this.featureSize, numClasses, common);
   }
 
   /** [N, inChannels, H, W] → [N, featureSize]. */

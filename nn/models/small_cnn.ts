@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../../tensor/arguments.ts";
 import { ArgumentError } from "../../tensor/errors.ts";
 import { tidy } from "../../tensor/scope.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -11,7 +12,7 @@ import { Conv2d } from "../conv.ts";
 import { Linear } from "../linear.ts";
 import { Module } from "../module.ts";
 import { BatchNorm2d } from "../normalization.ts";
-import type { LayerOptions } from "../options.ts";
+import { forLayers, type LayerOptions, layerOptions } from "../options.ts";
 import type { Encoder } from "./encoder.ts";
 
 /** Options of {@link SmallCNN}. */
@@ -56,17 +57,19 @@ export class SmallCNN extends Module implements Encoder {
   /** Makes the encoder. */
   constructor(options: SmallCNNOptions = {}) {
     super();
+    checkOptions(options, "make SmallCNN", ["imageSize", "inChannels", "channels", "featureSize", ...layerOptions]);
     const { imageSize: [height, width] = [28, 28], inChannels = 1, channels: [first, second] = [16, 32], featureSize = 128 } = options;
     if (!(height >= 4 && width >= 4)) {
       throw new ArgumentError(`Cannot make SmallCNN: images of at least 4 × 4 are needed, got ${height} × ${width}`);
     }
-    const convolution = { ...options, kernelSize: 3, padding: 1, bias: false };
+    const common = forLayers(options);
+    const convolution = { ...common, kernelSize: 3, padding: 1, bias: false };
     this.conv1 = new Conv2d(inChannels, first, convolution);
-    this.bn1 = new BatchNorm2d(first, options);
+    this.bn1 = new BatchNorm2d(first, common);
     this.conv2 = new Conv2d(first, second, convolution);
-    this.bn2 = new BatchNorm2d(second, options);
+    this.bn2 = new BatchNorm2d(second, common);
     const pooled = (size: number) => Math.floor(Math.floor(size / 2) / 2);
-    this.fc = new Linear(second * pooled(height) * pooled(width), featureSize, options);
+    this.fc = new Linear(second * pooled(height) * pooled(width), featureSize, common);
     this.featureSize = featureSize;
   }
 

@@ -326,8 +326,9 @@ export interface SchedulerCase {
 
 /** Follows a schedule step by step. */
 export function runScheduler({ op, params, steps, lr }: SchedulerCase): string[] {
-  const group = { lr: params["baseLr"] as number };
-  const schedule = (schedules[op] ?? unsupported(op))({ groups: [group] }, params as never);
+  const { baseLr, ...options } = params;
+  const group = { lr: baseLr as number };
+  const schedule = (schedules[op] ?? unsupported(op))({ groups: [group] }, options as never);
   const got = [group.lr];
   for (let step = 1; step <= steps; step++) {
     schedule.step();

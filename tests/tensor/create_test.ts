@@ -71,7 +71,11 @@ Deno.test("creation names the function that was called, and what was given", () 
   assertThrows(() => tensor([["a"]] as unknown as number[][]), DTypeError, "numbers or truth values are needed, got string");
   assertThrows(() => tensor([1n] as unknown as number[]), DTypeError, "got bigint");
   // PyTorch's arange(0, 10): without a type check, 10 would be taken for options and the result be empty.
-  assertThrows(() => arange(0, 10 as unknown as object), ArgumentError, "arange(10, { start: 1, step: 2 }), got 10");
+  assertThrows(
+    () => arange(0, 10 as unknown as object),
+    ArgumentError,
+    "options { start, step, dtype, device, requiresGrad } are needed, got 10",
+  );
 });
 
 Deno.test("tensor() refuses ragged arrays, shapes that do not fit, unknown types and 64-bit integers", () => {
