@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkFunction } from "../tensor/arguments.ts";
 import { GradientError } from "../tensor/errors.ts";
 import { keep } from "../tensor/scope.ts";
 import { read, type Tensor } from "../tensor/tensor.ts";
@@ -27,6 +28,7 @@ import { noGrad, setAnomalyRecorder, type TapeNode } from "./tape.ts";
  * ```
  */
 export async function detectAnomaly<T>(body: () => T | Promise<T>): Promise<T> {
+  checkFunction(body, "detectAnomaly");
   const watched: { node: TapeNode; input: number; flag: Tensor }[] = [];
   const before = setAnomalyRecorder((node, input, gradient) => {
     watched.push({ node, input, flag: noGrad(() => keep(gradient.isNaN().any())) });

@@ -3,10 +3,11 @@
  *
  * @module
  */
+import { checkFunction } from "../tensor/arguments.ts";
 import { GradientError } from "../tensor/errors.ts";
 import type { ComputeOp } from "../tensor/op.ts";
 import { defaultGenerator } from "../tensor/random.ts";
-import { apply, type Tensor } from "../tensor/tensor.ts";
+import { apply, checkTensorList, type Tensor } from "../tensor/tensor.ts";
 import { backward } from "./backward.ts";
 import { enableGrad, isGradEnabled } from "./tape.ts";
 
@@ -20,6 +21,8 @@ import { enableGrad, isGradEnabled } from "./tape.ts";
  * Source: Chen et al. 2016, "Training deep nets with sublinear memory cost".
  */
 export function checkpoint(f: (...inputs: Tensor[]) => Tensor, inputs: readonly Tensor[]): Tensor {
+  checkFunction(f, "checkpoint");
+  checkTensorList("checkpoint", inputs, "checkpoint(f, [x])");
   const before = defaultGenerator.state;
   const op: ComputeOp<Record<never, never>> = {
     kind: "compute",

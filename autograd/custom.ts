@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions } from "../tensor/arguments.ts";
+import { checkFunction, checkOptions } from "../tensor/arguments.ts";
 import type { ComputeOp } from "../tensor/op.ts";
 import { apply, type Tensor } from "../tensor/tensor.ts";
 
@@ -50,6 +50,7 @@ export interface CustomFunction {
  */
 export function customFunction(options: CustomFunction): (...inputs: Tensor[]) => Tensor[] {
   const { name, forward, vjp, outputs = 1 } = checkOptions(options, "customFunction", ["name", "forward", "vjp", "outputs"]);
+  for (const part of [forward, vjp]) checkFunction(part, "customFunction", "functions { forward, vjp }");
   const places = Array.from({ length: outputs }, (_, position) => position);
   const op: ComputeOp<Record<never, never>> = {
     kind: "compute",

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions } from "../tensor/arguments.ts";
+import { checkFunction, checkOptions } from "../tensor/arguments.ts";
 import { GradientError } from "../tensor/errors.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { gradients } from "./backward.ts";
@@ -64,6 +64,7 @@ export interface ValueAndGrad {
  * @throws GradientError when f's result is no single number or does not depend on the arguments.
  */
 export function valueAndGrad(f: ScalarFunction, options: GradOptions = {}): (...args: Tensor[]) => ValueAndGrad {
+  checkFunction(f, "valueAndGrad");
   const { argnums = [0] } = checkOptions(options, "valueAndGrad", ["argnums"]);
   return (...args) => {
     const nested = depth > 0;

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { checkOptions } from "../tensor/arguments.ts";
+import { checkFunction, checkOptions } from "../tensor/arguments.ts";
 import { tensor } from "../tensor/create.ts";
 import { DTypeError, GradientError } from "../tensor/errors.ts";
 import { scope } from "../tensor/scope.ts";
-import { read, type Tensor } from "../tensor/tensor.ts";
+import { checkTensorList, read, type Tensor } from "../tensor/tensor.ts";
 import { gradients } from "./backward.ts";
 import { noGrad } from "./tape.ts";
 
@@ -42,6 +42,8 @@ export type TensorFunction = (...inputs: Tensor[]) => Tensor | readonly Tensor[]
  */
 export async function gradcheck(f: TensorFunction, inputs: readonly Tensor[], options: GradcheckOptions = {}): Promise<void> {
   const { eps = 1e-6, atol = 1e-5, rtol = 1e-3 } = checkOptions(options, "gradcheck", ["eps", "atol", "rtol"]);
+  checkFunction(f, "gradcheck");
+  checkTensorList("gradcheck", inputs, "gradcheck(f, [x])");
   using _ = scope();
   const checked = inputs.flatMap(({ requiresGrad }, position) => requiresGrad ? [position] : []);
   for (const position of checked) requireDouble(inputs[position]!);
@@ -72,6 +74,8 @@ export async function gradcheck(f: TensorFunction, inputs: readonly Tensor[], op
  */
 export async function gradgradcheck(f: TensorFunction, inputs: readonly Tensor[], options: GradcheckOptions = {}): Promise<void> {
   checkOptions(options, "gradgradcheck", ["eps", "atol", "rtol"]);
+  checkFunction(f, "gradcheck");
+  checkTensorList("gradcheck", inputs, "gradcheck(f, [x])");
   using _ = scope();
   const checked = inputs.flatMap(({ requiresGrad }, position) => requiresGrad ? [position] : []);
   const shapes = noGrad(() => differentiable(f(...inputs)));

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkFunction } from "../tensor/arguments.ts";
 import { GradientError } from "../tensor/errors.ts";
 import type { Scope, Scoped } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -119,6 +120,7 @@ export function enableGrad<T>(body: () => T): T {
 
 /** Runs `body` with recording set. */
 export function withGrad<T>(value: boolean, body: () => T): T {
+  checkFunction(body, value ? "enableGrad" : "noGrad");
   const before = enabled;
   enabled = value;
   try {

@@ -6,7 +6,7 @@
 import { checkOptions } from "../tensor/arguments.ts";
 import { ArgumentError, ShapeError } from "../tensor/errors.ts";
 import { sameShape, type Shape, sizeOf } from "../tensor/shape.ts";
-import type { Dataset } from "./dataset.ts";
+import { checkDataset, type Dataset } from "./dataset.ts";
 import { checkSeed, HostRandom } from "./random.ts";
 import { checkCount, RandomSampler, type Sampler, SequentialSampler } from "./samplers.ts";
 import type { Transform } from "./transforms.ts";
@@ -70,6 +70,7 @@ export class BatchSource {
   constructor(dataset: Dataset, options: BatchOptions) {
     checkOptions(options, "make BatchSource", batchOptions);
     const { batchSize, shuffle = false, seed = 0, dropLast = false, transform = [] } = options;
+    checkDataset(dataset, "load batches");
     this.dataset = dataset;
     this.#batchSize = checkCount("load batches", "batchSize", batchSize, 1);
     this.#seed = checkSeed(seed);
@@ -98,6 +99,7 @@ export class BatchSource {
 
   /** The samples of an epoch, in order. */
   indices(epoch: number): Int32Array {
+    checkCount("load batches", "epoch", epoch, 0);
     if (this.#order?.epoch !== epoch) this.#order = { epoch, indices: this.#sampler.indices(epoch) };
     return this.#order.indices;
   }

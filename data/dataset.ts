@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { checkOptions } from "../tensor/arguments.ts";
+import { checkNumbers, checkOptions, kindOf } from "../tensor/arguments.ts";
 import { ArgumentError, IndexError, ShapeError } from "../tensor/errors.ts";
-import { type Shape, sizeOf } from "../tensor/shape.ts";
+import { checkSizes, type Shape, sizeOf } from "../tensor/shape.ts";
 
 /**
  * Labelled samples of one shape, on the host. Anything with these five members can be loaded in batches, wrapped and
@@ -91,7 +91,9 @@ export class InMemoryDataset implements Dataset {
   constructor(options: InMemoryOptions) {
     checkOptions(options, "make InMemoryDataset", ["data", "labels", "shape", "classes", "scale", "mean", "std"]);
     const { data, shape, scale = 1 } = options;
-    this.labels = Int32Array.from(options.labels);
+    this.labels = Int32Array.from(checkNumbers(options.labels, "make a dataset", "a list of labels"));
+    checkNumbers(data, "make a dataset", "a typed array of data");
+    checkSizes(shape, "make a dataset");
     this.size = this.labels.length;
     this.shape = [...shape];
     if (data.length !== this.size * sizeOf(shape)) {
@@ -111,6 +113,7 @@ export class InMemoryDataset implements Dataset {
   /** Writes one sample's values, scaled and normalised. */
   read(index: number, into: Float32Array, at = 0): void {
     checkIndex(index, this.size);
+    checkNumbers(into, "read a sample", "a Float32Array");
     const data = this.#data;
     let from = index * this.#channelSize * this.#channels.length;
     for (const { factor, offset } of this.#channels) {
@@ -148,6 +151,7 @@ function channelsOf(count: number, scale: number, mean: readonly number[], std: 
 
 /** Copies one sample out of a dataset. */
 export function sample(dataset: Dataset, index: number): Sample {
+  checkDataset(dataset, "sample");
   const data = new Float32Array(sizeOf(dataset.shape));
   dataset.read(index, data);
   return { data, label: dataset.labels[index]! };
@@ -155,6 +159,7 @@ export function sample(dataset: Dataset, index: number): Sample {
 
 /** How many samples each class has, in the order of `classes`. */
 export function classCounts(dataset: Dataset): Int32Array {
+  checkDataset(dataset, "classCounts");
   const counts = new Int32Array(dataset.classes.length);
   for (const label of dataset.labels) counts[label]! += 1;
   return counts;
@@ -174,6 +179,7 @@ export interface ChannelStatistics {
  * @throws ArgumentError for a dataset without values.
  */
 export function channelStatistics(dataset: Dataset): ChannelStatistics {
+  checkDataset(dataset, "channelStatistics");
   const values = new Float32Array(sizeOf(dataset.shape));
   const channels = dataset.shape.length > 1 ? dataset.shape[0]! : 1;
   const channelSize = values.length / channels;
@@ -191,6 +197,13 @@ export function channelStatistics(dataset: Dataset): ChannelStatistics {
   }
   const mean = Array.from(sums, (sum) => sum / count);
   return { mean, std: mean.map((m, channel) => Math.sqrt(Math.max(0, squares[channel]! / count - m * m))) };
+}
+
+/** Refuses what is no dataset, which happens where types are not checked. */
+export function checkDataset(dataset: Dataset, op: string): void {
+  if (typeof dataset?.read !== "function" || typeof dataset.size !== "number") {
+    throw new ArgumentError(`Cannot ${op}: a dataset is needed, got ${kindOf(dataset)}`);
+  }
 }
 
 /** Refuses an index that is not a sample. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import type { InMemoryDataset } from "./dataset.ts";
 import { loadIdxFolder } from "./idx.ts";
 import type { MnistOptions } from "./mnist.ts";
@@ -31,6 +32,12 @@ const classes: readonly string[] = [
  *
  * @throws DataError when a file is missing or malformed.
  */
-export function fashionMnist(options: Partial<MnistOptions> = {}): Promise<InMemoryDataset> {
-  return loadIdxFolder({ dir: fashionMnistFolder, ...options, classes, remedy: "fetch it by `apt-get install dataset-fashion-mnist`" });
+export async function fashionMnist(options: Partial<MnistOptions> = {}): Promise<InMemoryDataset> {
+  checkOptions(options, "fashionMnist", ["dir", "split", "mean", "std"]);
+  return await loadIdxFolder({
+    dir: fashionMnistFolder,
+    ...options,
+    classes,
+    remedy: "fetch it by `apt-get install dataset-fashion-mnist`",
+  });
 }

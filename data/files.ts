@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkText } from "../tensor/arguments.ts";
 import { DataError } from "../tensor/errors.ts";
 
 /** Where a folder or file is: a path, or a `file:` URL. */
@@ -10,6 +11,7 @@ export type Path = string | URL;
 
 /** The path of a file in a folder. */
 export function joinPath(folder: Path, name: string): string {
+  if (!(folder instanceof URL)) checkText(folder, "read a folder", "a dir");
   const path = folder instanceof URL || folder.startsWith("file:") ? pathOf(new URL(folder)) : folder;
   return `${path.replace(/[/\\]+$/, "")}/${name}`;
 }

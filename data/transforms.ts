@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions } from "../tensor/arguments.ts";
+import { checkFunction, checkList, checkOptions } from "../tensor/arguments.ts";
 import { ArgumentError, ShapeError } from "../tensor/errors.ts";
 import { type Shape, sizeOf } from "../tensor/shape.ts";
 import type { HostRandom } from "./random.ts";
@@ -37,6 +37,7 @@ export type Size = number | readonly [number, number];
  * ```
  */
 export function compose(transforms: readonly Transform[]): Transform {
+  for (const transform of checkList(transforms, "compose", "compose([first, second])")) checkFunction(transform, "compose", "a transform");
   return (image, random) => transforms.reduce((current, transform) => transform(current, random), image);
 }
 
@@ -325,6 +326,7 @@ export interface NormalizeChannelsOptions {
  */
 export function normalizeChannels(options: NormalizeChannelsOptions): Transform {
   const { mean, std } = checkOptions(options, "normalizeChannels", ["mean", "std"]);
+  for (const list of [mean, std]) checkList(list, "normalizeChannels", "{ mean: [0.5], std: [0.5] }");
   for (const deviation of std) {
     if (!(deviation > 0)) throw new ArgumentError(`Cannot normalizeChannels: a positive std is needed, got ${deviation}`);
   }
@@ -348,7 +350,9 @@ export function normalizeChannels(options: NormalizeChannelsOptions): Transform 
 }
 
 function heightAndWidth(size: Size, op: string): readonly [number, number] {
-  const [height, width] = typeof size === "number" ? [size, size] : size;
+  const [height, width] = typeof size === "number"
+    ? [size, size]
+    : checkList(size, op, `${op}(32) or ${op}([32, 32])`) as readonly [number, number];
   if (!Number.isInteger(height) || !Number.isInteger(width) || height < 1 || width < 1) {
     throw new ArgumentError(`Cannot ${op}: a whole, positive height and width are needed, got ${height} and ${width}`);
   }
@@ -369,7 +373,8 @@ function imageShape(image: HostImage, op: string): readonly [number, number, num
   return [channels!, height!, width!];
 }
 
-function checkRange(op: string, name: string, [low, high]: readonly [number, number]): void {
+function checkRange(op: string, name: string, range: readonly [number, number]): void {
+  const [low, high] = checkList(range, op, `{ ${name}: [0.5, 1] }`) as readonly [number, number];
   if (!(low > 0 && high >= low && high < Infinity)) {
     throw new ArgumentError(`Cannot ${op}: a ${name} from a positive number to a larger one is needed, got [${low}, ${high}]`);
   }

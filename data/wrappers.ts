@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { checkOptions } from "../tensor/arguments.ts";
+import { checkNumbers, checkOptions } from "../tensor/arguments.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import type { Shape } from "../tensor/shape.ts";
-import { checkIndex, type Dataset } from "./dataset.ts";
+import { checkDataset, checkIndex, type Dataset } from "./dataset.ts";
 import { HostRandom } from "./random.ts";
 import { checkCount, membersOf } from "./samplers.ts";
 
@@ -30,6 +30,8 @@ export class Subset implements Dataset {
    * @throws IndexError for an index that is not a sample of the source.
    */
   constructor(source: Dataset, indices: ArrayLike<number>) {
+    checkDataset(source, "make Subset");
+    checkNumbers(indices, "make Subset", "a list of indices");
     for (let i = 0; i < indices.length; i++) checkIndex(indices[i]!, source.size);
     this.#source = source;
     this.indices = Int32Array.from(indices);
@@ -66,6 +68,8 @@ export class RelabelledDataset implements Dataset {
    * @throws ArgumentError when their number is not the source's size, or one is not a class.
    */
   constructor(source: Dataset, labels: ArrayLike<number>) {
+    checkDataset(source, "relabel a dataset");
+    checkNumbers(labels, "relabel a dataset", "a list of labels");
     if (labels.length !== source.size) {
       throw new ArgumentError(`Cannot relabel a dataset: ${source.size} labels are needed, got ${labels.length}`);
     }
@@ -117,6 +121,7 @@ export interface LabelNoiseOptions {
  * ```
  */
 export function labelNoise(dataset: Dataset, options: LabelNoiseOptions): RelabelledDataset {
+  checkDataset(dataset, "labelNoise");
   const { rate, seed = 0, kind = "symmetric" } = checkOptions(options, "labelNoise", ["rate", "seed", "kind"]);
   const classes = dataset.classes.length;
   if (!(rate >= 0 && rate <= 1)) throw new ArgumentError(`Cannot add label noise: a rate from 0 to 1 is needed, got ${rate}`);
@@ -150,6 +155,7 @@ export interface ImbalanceOptions {
  * @throws ArgumentError for a factor outside (0, 1].
  */
 export function imbalance(dataset: Dataset, options: ImbalanceOptions): Subset {
+  checkDataset(dataset, "imbalance");
   const { factor, seed = 0 } = checkOptions(options, "imbalance", ["factor", "seed"]);
   if (!(factor > 0 && factor <= 1)) {
     throw new ArgumentError(`Cannot make a dataset imbalanced: a factor above 0 and at most 1 is needed, got ${factor}`);
@@ -174,6 +180,7 @@ export interface FewSamplesOptions {
  * @throws ArgumentError when a class has fewer.
  */
 export function fewSamples(dataset: Dataset, options: FewSamplesOptions): Subset {
+  checkDataset(dataset, "fewSamples");
   const { perClass, seed = 0 } = checkOptions(options, "fewSamples", ["perClass", "seed"]);
   checkCount("keep few samples", "perClass", perClass, 1);
   return chooseFromClasses(dataset, new HostRandom(seed, streams.fewSamples), (count, label) => {
@@ -231,6 +238,7 @@ export interface SplitOptions {
  * ```
  */
 export function split(dataset: Dataset, options: SplitOptions): [Subset, Subset] {
+  checkDataset(dataset, "split");
   const { fraction, seed = 0 } = checkOptions(options, "split", ["fraction", "seed"]);
   if (!(fraction > 0 && fraction < 1)) {
     throw new ArgumentError(`Cannot split a dataset: a fraction between 0 and 1 is needed, got ${fraction}`);

@@ -31,8 +31,8 @@ const leastLog = -100;
  * ```
  */
 export function bceLoss(probabilities: Tensor, targets: Tensor, options: ReductionOptions & { readonly weight?: Tensor } = {}): Tensor {
-  checkTensors("bceLoss", { probabilities, targets });
   const { reduction = "mean", weight } = checkOptions(options, "bceLoss", ["reduction", "weight"]);
+  checkTensors("bceLoss", { probabilities, targets }, { weight });
   checkShapes("bceLoss", probabilities, targets);
   // The gradient is not that of the held logarithms, but steep where a certainty was wrong: (x - t) / (x (1 - x)), divided by 1e-12 at least.
   const losses = customFunction({
@@ -123,9 +123,9 @@ export interface GaussianNllOptions extends ReductionOptions {
  * @throws ArgumentError unless eps is above 0; ShapeError for sizes that do not fit.
  */
 export function gaussianNllLoss(input: Tensor, targets: Tensor, options: GaussianNllOptions): Tensor {
-  checkTensors("gaussianNllLoss", { input, targets });
   checkOptions(options, "gaussianNllLoss", ["variance", "full", "eps", "reduction"]);
   const { reduction = "mean", variance, full = false, eps = 1e-6 } = options;
+  checkTensors("gaussianNllLoss", { input, targets, variance });
   if (!(eps > 0)) throw new ArgumentError(`Cannot gaussianNllLoss: an eps above 0 is needed, got ${eps}`);
   const fits = variance.rank === input.rank
     ? variance.shape.every((size, dim) => size === input.shape[dim] || (size === 1 && dim === input.rank - 1))

@@ -59,9 +59,9 @@ export const eSupConOptions = ["temperature", "normalize", "anchors", "prototype
  * ```
  */
 export function eSupCon(embeddings: Tensor, labels: Tensor, options: ESupConOptions & { readonly prototypes: Tensor }): Tensor {
-  checkTensors("eSupCon", { embeddings, labels });
   checkOptions(options, "eSupCon", [...eSupConOptions, "prototypes"]);
   const { prototypes, temperature = 0.1, normalize = true, anchors = "samples+prototypes", reduction = "mean-valid" } = options;
+  checkTensors("eSupCon", { embeddings, labels, prototypes });
   checkTemperature(temperature, "eSupCon");
   if (!["samples", "prototypes", "samples+prototypes"].includes(anchors)) {
     throw new ArgumentError(

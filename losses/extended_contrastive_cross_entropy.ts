@@ -59,9 +59,9 @@ export function extendedContrastiveCrossEntropy(
   labels: Tensor,
   options: ExtendedOptions & { readonly prototypes: Tensor },
 ): Tensor {
-  checkTensors("extendedContrastiveCrossEntropy", { embeddings, labels });
   checkOptions(options, "extendedContrastiveCrossEntropy", [...extendedOptions, "prototypes"]);
   const { prototypes, mode = "sum", beta = 1, temperature = 1, normalize = false, centre = "batch" } = options;
+  checkTensors("extendedContrastiveCrossEntropy", { embeddings, labels, prototypes });
   const op = "extendedContrastiveCrossEntropy";
   checkTemperature(temperature, op);
   if (mode !== "sum" && mode !== "joint") {

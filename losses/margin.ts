@@ -69,9 +69,9 @@ export interface MultiMarginOptions extends MarginOptions {
  * @throws ShapeError when targets do not fit; ArgumentError for a p other than 1 or 2.
  */
 export function multiMarginLoss(input: Tensor, targets: Tensor, options: MultiMarginOptions = {}): Tensor {
-  checkTensors("multiMarginLoss", { input, targets });
   checkOptions(options, "multiMarginLoss", ["p", "weight", "margin", "reduction"]);
   const { reduction = "mean", margin = 1, p = 1, weight } = options;
+  checkTensors("multiMarginLoss", { input, targets }, { weight });
   const shapes = [input.shape, targets.shape];
   if (input.rank !== 2 || targets.rank !== 1 || input.shape[0] !== targets.shape[0]) {
     throw new ShapeError(`Cannot multiMarginLoss ${formatShapes(shapes)}: [N, K] and int32 classes [N] are needed`, {
@@ -139,8 +139,8 @@ export function multilabelSoftMarginLoss(
   targets: Tensor,
   options: ReductionOptions & { readonly weight?: Tensor } = {},
 ): Tensor {
-  checkTensors("multilabelSoftMarginLoss", { input, targets });
   const { reduction = "mean", weight } = checkOptions(options, "multilabelSoftMarginLoss", ["reduction", "weight"]);
+  checkTensors("multilabelSoftMarginLoss", { input, targets }, { weight });
   checkShapes("multilabelSoftMarginLoss", input, targets);
   return tidy(() => {
     const hit = targets.mul(input.logSigmoid());
@@ -157,15 +157,15 @@ export interface PairTargetOptions extends MarginOptions {
 
 /** max(0, -t (a - b) + margin): a should be greater where t is 1, b where it is -1; margin default 0. */
 export function marginRankingLoss(a: Tensor, b: Tensor, options: PairTargetOptions): Tensor {
-  checkTensors("marginRankingLoss", { a, b });
   const { reduction = "mean", margin = 0, target } = checkOptions(options, "marginRankingLoss", ["target", "margin", "reduction"]);
+  checkTensors("marginRankingLoss", { a, b, target });
   return tidy(() => reduceLoss(fromZero(a.sub(b).mul(target.neg()).add(margin)), reduction, "marginRankingLoss"));
 }
 
 /** 1 - cos(a, b) for rows with target 1, max(0, cos(a, b) - margin) for those with -1; margin default 0. */
 export function cosineEmbeddingLoss(a: Tensor, b: Tensor, options: PairTargetOptions): Tensor {
-  checkTensors("cosineEmbeddingLoss", { a, b });
   const { reduction = "mean", margin = 0, target } = checkOptions(options, "cosineEmbeddingLoss", ["target", "margin", "reduction"]);
+  checkTensors("cosineEmbeddingLoss", { a, b, target });
   checkShapes("cosineEmbeddingLoss", a, b);
   return tidy(() => {
     const lengths = a.square().sum(-1).add(1e-12).mul(b.square().sum(-1).add(1e-12)).sqrt();
@@ -198,9 +198,9 @@ export interface TripletMarginOptions extends MarginOptions {
  * @throws ShapeError for tensors of two shapes.
  */
 export function tripletMarginLoss(anchor: Tensor, positive: Tensor, options: TripletMarginOptions): Tensor {
-  checkTensors("tripletMarginLoss", { anchor, positive });
   checkOptions(options, "tripletMarginLoss", ["negative", "p", "eps", "swap", "distance", "margin", "reduction"]);
   const { reduction = "mean", margin = 1, negative, p = 2, eps = 1e-6, swap = false } = options;
+  checkTensors("tripletMarginLoss", { anchor, positive, negative });
   const distance = options.distance ?? ((a: Tensor, b: Tensor) => a.sub(b).add(eps).norm(-1, { p }));
   checkShapes("tripletMarginLoss", anchor, positive, negative);
   return tidy(() => {

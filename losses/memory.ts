@@ -45,9 +45,9 @@ export interface InfoNceOptions {
  * ```
  */
 export function infoNceLoss(queries: Tensor, keys: Tensor, options: InfoNceOptions = {}): Tensor {
-  checkTensors("infoNceLoss", { queries, keys });
   checkOptions(options, "infoNceLoss", ["negatives", "temperature", "normalize", "symmetric", "reduction"]);
   const { negatives, temperature = 0.1, normalize = true, symmetric = false, reduction = "mean" } = options;
+  checkTensors("infoNceLoss", { queries, keys }, { negatives });
   checkTemperature(temperature, "infoNceLoss");
   const shapes = [queries.shape, keys.shape, ...(negatives === undefined ? [] : [negatives.shape])];
   if (shapes.some((shape) => shape.length !== 2 || shape[1] !== shapes[0]![1]) || queries.shape[0] !== keys.shape[0]) {

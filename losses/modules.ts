@@ -4,7 +4,7 @@
  * @module
  */
 import { checkOptions } from "../tensor/arguments.ts";
-import { Module, parameter } from "../nn/module.ts";
+import { checkInputs, Module, parameter } from "../nn/module.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { type Generator, randn, type Tensor, tidy } from "../tensor/mod.ts";
 import { eSupCon, type ESupConOptions, eSupConOptions } from "./e_sup_con.ts";
@@ -58,6 +58,7 @@ export abstract class PrototypeLoss extends Module {
 
   /** z·w_k / τ: [N, D] → [N, K]. */
   logits(embeddings: Tensor): Tensor {
+    checkInputs(this, { embeddings });
     return tidy(() => {
       const [z, w] = this.normalize ? [normalizeRows(embeddings), normalizeRows(this.prototypes)] : [embeddings, this.prototypes];
       return z.matmul(w.mT).div(this.temperature);

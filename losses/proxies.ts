@@ -43,9 +43,9 @@ export interface AngularMarginOptions {
  * ```
  */
 export function arcFaceLoss(embeddings: Tensor, labels: Tensor, options: AngularMarginOptions): Tensor {
-  checkTensors("arcFaceLoss", { embeddings, labels });
   checkOptions(options, "arcFaceLoss", ["prototypes", "margin", "scale", "reduction"]);
   const { prototypes, margin = 0.5, scale = 64, reduction = "mean" } = options;
+  checkTensors("arcFaceLoss", { embeddings, labels, prototypes });
   if (!(margin >= 0 && margin <= Math.PI / 2)) {
     throw new ArgumentError(`Cannot arcFaceLoss: a margin from 0 to π/2 is needed, got ${margin}`);
   }
@@ -69,9 +69,9 @@ export function arcFaceLoss(embeddings: Tensor, labels: Tensor, options: Angular
  * @throws ShapeError, DTypeError when arguments do not fit. Source: Wang et al. 2018.
  */
 export function cosFaceLoss(embeddings: Tensor, labels: Tensor, options: AngularMarginOptions): Tensor {
-  checkTensors("cosFaceLoss", { embeddings, labels });
   checkOptions(options, "cosFaceLoss", ["prototypes", "margin", "scale", "reduction"]);
   const { prototypes, margin = 0.35, scale = 64, reduction = "mean" } = options;
+  checkTensors("cosFaceLoss", { embeddings, labels, prototypes });
   return tidy(() => {
     const { rows, classes } = prepare(embeddings, labels, prototypes, "cosFaceLoss");
     const cosines = normalizeRows(rows).matmul(normalizeRows(prototypes).mT);
@@ -102,9 +102,9 @@ export interface ProxyNcaOptions {
  * @throws ShapeError, DTypeError when arguments do not fit; ArgumentError for fewer than two proxies. Source: Movshovitz-Attias et al. 2017.
  */
 export function proxyNcaLoss(embeddings: Tensor, labels: Tensor, options: ProxyNcaOptions): Tensor {
-  checkTensors("proxyNcaLoss", { embeddings, labels });
   checkOptions(options, "proxyNcaLoss", ["prototypes", "scale", "includePositive", "normalize", "reduction"]);
   const { prototypes, scale = 1, includePositive = false, normalize = true, reduction = "mean" } = options;
+  checkTensors("proxyNcaLoss", { embeddings, labels, prototypes });
   if (prototypes.shape[0]! < 2) throw new ArgumentError("Cannot proxyNcaLoss: at least two proxies are needed, got one");
   return tidy(() => {
     const { rows, classes } = prepare(embeddings, labels, prototypes, "proxyNcaLoss");
@@ -137,8 +137,8 @@ export interface ProxyAnchorOptions {
  * @throws ShapeError, DTypeError when arguments do not fit. Source: Kim et al. 2020.
  */
 export function proxyAnchorLoss(embeddings: Tensor, labels: Tensor, options: ProxyAnchorOptions): Tensor {
-  checkTensors("proxyAnchorLoss", { embeddings, labels });
   const { prototypes, alpha = 32, margin = 0.1 } = checkOptions(options, "proxyAnchorLoss", ["prototypes", "alpha", "margin"]);
+  checkTensors("proxyAnchorLoss", { embeddings, labels, prototypes });
   return tidy(() => {
     const { rows, classes } = prepare(embeddings, labels, prototypes, "proxyAnchorLoss");
     const cosines = normalizeRows(rows).matmul(normalizeRows(prototypes).mT);

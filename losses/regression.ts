@@ -107,8 +107,8 @@ export interface BceWithLogitsOptions extends ReductionOptions {
  * ```
  */
 export function bceWithLogits(logits: Tensor, targets: Tensor, options: BceWithLogitsOptions = {}): Tensor {
-  checkTensors("bceWithLogits", { logits, targets });
   const { reduction = "mean", weight, posWeight } = checkOptions(options, "bceWithLogits", ["weight", "posWeight", "reduction"]);
+  checkTensors("bceWithLogits", { logits, targets }, { weight, posWeight });
   checkShapes("bceWithLogits", logits, targets);
   return tidy(() => {
     // Two summands of one sign: nothing cancels, however large the logits.

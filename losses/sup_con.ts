@@ -42,6 +42,8 @@ export interface SupConOptions {
   readonly numClasses?: number;
 }
 
+const supConOptions = ["temperature", "baseTemperature", "normalize", "contrastMode", "kind", "reduction", "numClasses"] as const;
+
 /**
  * The supervised contrastive loss. With anchors i, candidates A(i) (every row but i) and positives P(i) (those of i's class):
  * - "out": l_i = LSE_{A(i)} s_ia - mean_{P(i)} s_ip;
@@ -66,6 +68,8 @@ export interface SupConOptions {
  * ```
  */
 export function supCon(features: Tensor, labels: Tensor | null, options: SupConOptions = {}): Tensor {
+  checkTensors("supCon", { features }, { labels });
+  checkOptions(options, "supCon", supConOptions);
   const { temperature = 0.1, baseTemperature = null, normalize = true, contrastMode = "all", kind = "out", reduction = "mean" } = options;
   checkTemperature(temperature, "supCon");
   if (kind !== "out" && kind !== "in") throw new ArgumentError(`Cannot supCon: kind "out" or "in" is needed, got ${JSON.stringify(kind)}`);

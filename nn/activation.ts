@@ -5,12 +5,13 @@
  */
 import { checkOptions } from "../tensor/arguments.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { Module } from "./module.ts";
+import { checkInputs, Module } from "./module.ts";
 
 /** max(x, 0). */
 export class ReLU extends Module {
   /** Elementwise. */
   override forward(x: Tensor): Tensor {
+    checkInputs(this, { x });
     return x.relu();
   }
 }
@@ -29,6 +30,7 @@ export class LeakyReLU extends Module {
 
   /** Elementwise. */
   override forward(x: Tensor): Tensor {
+    checkInputs(this, { x });
     return x.leakyRelu(this.slope);
   }
 }
@@ -47,6 +49,7 @@ export class ELU extends Module {
 
   /** Elementwise. */
   override forward(x: Tensor): Tensor {
+    checkInputs(this, { x });
     return x.elu(this.alpha);
   }
 }
@@ -65,6 +68,7 @@ export class GELU extends Module {
 
   /** Elementwise. */
   override forward(x: Tensor): Tensor {
+    checkInputs(this, { x });
     return x.gelu({ approximate: this.approximate });
   }
 }
@@ -73,6 +77,7 @@ export class GELU extends Module {
 export class SiLU extends Module {
   /** Elementwise. */
   override forward(x: Tensor): Tensor {
+    checkInputs(this, { x });
     return x.silu();
   }
 }
@@ -81,6 +86,7 @@ export class SiLU extends Module {
 export class Tanh extends Module {
   /** Elementwise. */
   override forward(x: Tensor): Tensor {
+    checkInputs(this, { x });
     return x.tanh();
   }
 }
@@ -89,6 +95,7 @@ export class Tanh extends Module {
 export class Sigmoid extends Module {
   /** Elementwise. */
   override forward(x: Tensor): Tensor {
+    checkInputs(this, { x });
     return x.sigmoid();
   }
 }
@@ -106,6 +113,7 @@ export class Softplus extends Module {
 
   /** Elementwise. */
   override forward(x: Tensor): Tensor {
+    checkInputs(this, { x });
     return x.softplus(this.options);
   }
 }
@@ -124,6 +132,7 @@ export class Softmax extends Module {
 
   /** Same shape. */
   override forward(x: Tensor): Tensor {
+    checkInputs(this, { x });
     return x.softmax(this.dim);
   }
 }
@@ -142,6 +151,7 @@ export class LogSoftmax extends Module {
 
   /** Same shape. */
   override forward(x: Tensor): Tensor {
+    checkInputs(this, { x });
     return x.logSoftmax(this.dim);
   }
 }

@@ -23,7 +23,7 @@ import {
 } from "../tensor/activations.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { constant } from "./init.ts";
-import { Module, parameter } from "./module.ts";
+import { checkInputs, Module, parameter } from "./module.ts";
 import { blank, checkCounts, type LayerOptions, layerOptions } from "./options.ts";
 
 /** scale · (max(0, x) + min(0, α (e^x - 1))) with the constants that keep mean and variance. Source: Klambauer et al. 2017. */
@@ -86,6 +86,7 @@ export class Tanhshrink extends Module {
 export class LogSigmoid extends Module {
   /** Elementwise. */
   override forward(x: Tensor): Tensor {
+    checkInputs(this, { x });
     return x.logSigmoid();
   }
 }

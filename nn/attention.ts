@@ -13,7 +13,7 @@ import { checkTensors, type Tensor } from "../tensor/tensor.ts";
 import { dropout } from "./dropout.ts";
 import { xavierUniform, zeros } from "./init.ts";
 import { Linear } from "./linear.ts";
-import { Module, parameter } from "./module.ts";
+import { checkInputs, Module, parameter } from "./module.ts";
 import { blank, checkCounts, forLayers, type LayerOptions, layerOptions } from "./options.ts";
 
 /** Options of {@link scaledDotProductAttention}. */
@@ -54,7 +54,8 @@ export interface AttentionOptions {
  */
 export function scaledDotProductAttention(query: Tensor, key: Tensor, options: AttentionOptions): Tensor {
   checkTensors("scaledDotProductAttention", { query, key });
-  checkOptions(options, "scaledDotProductAttention", ["value", "mask", "causal", "scale", "dropout", "generator"]);
+  const { value } = checkOptions(options, "scaledDotProductAttention", ["value", "mask", "causal", "scale", "dropout", "generator"]);
+  checkTensors("scaledDotProductAttention", { value });
   return tidy(() => {
     const weights = attentionWeights(query, key, options);
     const { dropout: p = 0, generator } = options;
@@ -192,7 +193,14 @@ export class MultiheadAttention extends Module {
 
   /** The result with each head's weights. */
   attend(query: Tensor, options: AttendOptions = {}): Attended {
-    const { key = query, value = key } = options;
+    const { key = query, value = key } = checkOptions(options, `run ${this.constructor.name}`, [
+      "key",
+      "value",
+      "keyPaddingMask",
+      "mask",
+      "causal",
+    ]);
+    checkInputs(this, { query, key, value });
     const [width] = this.#widths;
     const shapes = [query.shape, key.shape, value.shape];
     if (shapes.some((shape, n) => shape.length !== 3 || shape[2] !== this.#widths[n])) {

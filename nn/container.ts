@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { checkList, checkOptions } from "../tensor/arguments.ts";
+import { checkList, checkOptions, kindOf } from "../tensor/arguments.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { tidy } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { type Layer, Module } from "./module.ts";
+import { checkInputs, type Layer, Module } from "./module.ts";
 
 /**
  * Layers one after the other, named by position in the state dictionary ("0.weight"). What lies between the layers is freed as soon as
@@ -71,6 +71,7 @@ export class Flatten extends Module {
 
   /** [N, ...] → [N, rest]. */
   override forward(x: Tensor): Tensor {
+    checkInputs(this, { x });
     return x.flatten(this.start, this.end);
   }
 }
@@ -94,6 +95,9 @@ export class ModuleList<Part extends Module = Layer> extends Module implements I
   /** Takes the modules in order. */
   constructor(modules: Iterable<Part> = []) {
     super();
+    if (typeof modules?.[Symbol.iterator] !== "function") {
+      throw new ArgumentError(`Cannot make ModuleList: a list is needed, as in new ModuleList([first, second]), got ${kindOf(modules)}`);
+    }
     this.modules = [...modules];
   }
 

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { checkOptions } from "../tensor/arguments.ts";
+import { checkList, checkOptions } from "../tensor/arguments.ts";
 import { cosineSimilarity, pairwiseDistance } from "../tensor/products.ts";
 import { tidy } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { uniform } from "./init.ts";
-import { Module, parameter } from "./module.ts";
+import { checkInputs, Module, parameter } from "./module.ts";
 import { blank, checkCounts, type LayerOptions, layerOptions } from "./options.ts";
 
 /** The cosine of the angle between rows along one dim. */
@@ -75,8 +75,9 @@ export class Bilinear extends Module {
   readonly bias: Tensor | null;
 
   /** Makes the layer for the two widths in, and out. */
-  constructor([in1Features, in2Features]: readonly [number, number], outFeatures: number, options: BilinearOptions = {}) {
+  constructor(inFeatures: readonly [number, number], outFeatures: number, options: BilinearOptions = {}) {
     super();
+    const [in1Features, in2Features] = checkList(inFeatures, "make Bilinear", "new Bilinear([3, 4], 5)") as readonly [number, number];
     checkOptions(options, "make Bilinear", ["bias", ...layerOptions]);
     checkCounts("Bilinear", { in1Features, in2Features, outFeatures });
     const bound = 1 / Math.sqrt(in1Features);
@@ -87,6 +88,7 @@ export class Bilinear extends Module {
 
   /** [..., in1], [..., in2] → [..., out]. */
   override forward(a: Tensor, b: Tensor): Tensor {
+    checkInputs(this, { a, b });
     return tidy(() => {
       const [out, in1, in2] = this.weight.shape as [number, number, number];
       const folded = a.matmul(this.weight.permute([1, 0, 2]).reshape([in1, out * in2])).reshape([...a.shape.slice(0, -1), out, in2]);

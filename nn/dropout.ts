@@ -9,7 +9,7 @@ import { dropout as dropoutOp } from "../tensor/ops/dropout.ts";
 import { defaultGenerator, drawKey, type Generator } from "../tensor/random.ts";
 import { tidy } from "../tensor/scope.ts";
 import { apply, checkTensors, type Tensor } from "../tensor/tensor.ts";
-import { Module } from "./module.ts";
+import { checkInputs, Module } from "./module.ts";
 
 /** Options of {@link dropout} and {@link Dropout}. */
 export interface DropoutOptions {
@@ -67,6 +67,7 @@ export class Dropout extends Module {
 export abstract class ChannelDropout extends Dropout {
   /** Same shape. */
   override forward(x: Tensor): Tensor {
+    checkInputs(this, { x });
     if (!this.training) return x;
     return tidy(() => {
       const mask = x.newFull(x.shape.map((size, dim) => dim < 2 ? size : 1), 1);

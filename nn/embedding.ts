@@ -11,7 +11,7 @@ import { ArgumentError, DTypeError, formatShapes, ShapeError } from "../tensor/e
 import { tidy } from "../tensor/scope.ts";
 import { checkTensors, type Tensor } from "../tensor/tensor.ts";
 import { normal } from "./init.ts";
-import { Module, parameter } from "./module.ts";
+import { checkInputs, Module, parameter } from "./module.ts";
 import { blank, checkCounts, type LayerOptions, layerOptions } from "./options.ts";
 
 /**
@@ -140,7 +140,9 @@ export class EmbeddingBag extends Module {
   }
 
   /** int32 [B, L], or [T] with offsets [B] (or [B + 1], ending with T, with `includeLastOffset`) → [B, size]. */
-  override forward(index: Tensor, { offsets: given, weights }: BagOptions = {}): Tensor {
+  override forward(index: Tensor, options: BagOptions = {}): Tensor {
+    const { offsets: given, weights } = checkOptions(options, "run EmbeddingBag", ["offsets", "weights"]);
+    checkInputs(this, { index });
     if (weights !== undefined && (this.mode !== "sum" || weights.rank !== index.rank)) {
       throw new ArgumentError(`Cannot embeddingBag: weights in the index's shape and mode "sum" are needed, got mode "${this.mode}"`);
     }

@@ -85,9 +85,9 @@ export function gridSample(x: Tensor, grid: Tensor, options: GridSampleOptions =
 export function affineGrid(theta: Tensor, size: readonly number[], options: AffineGridOptions = {}): Tensor {
   checkTensors("affineGrid", { theta });
   const { alignCorners = false } = checkOptions(options, "affineGrid", ["alignCorners"]);
+  checkSizes(size, "affineGrid");
   const spatial = size.slice(2);
   const dims = spatial.length;
-  checkSizes(size, "affineGrid");
   const fits = (dims === 2 || dims === 3) && theta.rank === 3 && theta.shape[0] === size[0] && theta.shape[1] === dims &&
     theta.shape[2] === dims + 1;
   if (!fits) {

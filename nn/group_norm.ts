@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions } from "../tensor/arguments.ts";
+import { checkOptions, listOf } from "../tensor/arguments.ts";
 import { noGrad } from "../autograd/tape.ts";
 import { ArgumentError, formatShapes, ShapeError } from "../tensor/errors.ts";
 import { normalize } from "../tensor/functions.ts";
@@ -12,7 +12,7 @@ import { tidy } from "../tensor/scope.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { checkTensors, type Tensor } from "../tensor/tensor.ts";
 import { ones } from "./init.ts";
-import { buffer, Module, parameter } from "./module.ts";
+import { buffer, checkInputs, Module, parameter } from "./module.ts";
 import { batchNorm } from "./normalization.ts";
 import { blank, checkCounts, type LayerOptions, layerOptions } from "./options.ts";
 
@@ -150,6 +150,7 @@ export abstract class InstanceNorm extends Module {
 
   /** Normalises each channel of each sample. */
   override forward(x: Tensor): Tensor {
+    checkInputs(this, { x });
     const { weight, bias, eps, runningMean, runningVar } = this;
     if (x.rank !== this.#rank) refuseShape(this.constructor.name, [x], `a ${this.#rank}-d tensor is needed`);
     if (!this.training && runningMean !== null) return batchNorm(x, { runningMean, runningVar, weight, bias, eps });
@@ -214,7 +215,7 @@ export class RMSNorm extends Module {
   constructor(normalizedShape: number | readonly number[], options: GroupNormLayerOptions = {}) {
     super();
     checkOptions(options, "make RMSNorm", ["eps", "affine", ...layerOptions]);
-    this.normalizedShape = typeof normalizedShape === "number" ? [normalizedShape] : [...normalizedShape];
+    this.normalizedShape = [...listOf(normalizedShape, "make RMSNorm", "new RMSNorm([3, 4])")];
     checkCounts("RMSNorm", Object.fromEntries(this.normalizedShape.map((size, dim) => [`size of dim ${dim}`, size])));
     this.eps = options.eps ?? null;
     this.weight = options.affine ?? true ? parameter(ones(blank(this.normalizedShape, options))) : null;
@@ -222,6 +223,7 @@ export class RMSNorm extends Module {
 
   /** [..., normalised shape] → the same shape. */
   override forward(x: Tensor): Tensor {
+    checkInputs(this, { x });
     const lead = x.rank - this.normalizedShape.length;
     if (lead < 0 || this.normalizedShape.some((size, dim) => size !== x.shape[lead + dim])) {
       refuseShape("RMSNorm", [x], `a shape that ends in [${this.normalizedShape.join(", ")}] is needed`);
@@ -262,6 +264,7 @@ export class LocalResponseNorm extends Module {
 
   /** [N, C, ...] → the same shape. */
   override forward(x: Tensor): Tensor {
+    checkInputs(this, { x });
     const { alpha = 1e-4, beta = 0.75, k = 1 } = this.options;
     if (x.rank < 3) refuseShape("LocalResponseNorm", [x], "[N, C, ...] of at least 3 dims is needed");
     return tidy(() => {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkList, checkObject, checkOptions, kindOf } from "../tensor/arguments.ts";
 import { noGrad } from "../autograd/tape.ts";
 import { currentRecorder } from "../tensor/capture.ts";
 import { type DType, isFloat } from "../tensor/dtype.ts";
@@ -141,6 +142,7 @@ export abstract class Module implements Disposable {
 
   /** Sets this module and all inside it to training, or with false to evaluation. */
   train(training = true): this {
+    if (typeof training !== "boolean") throw new ArgumentError(`Cannot train: true or false is needed, got ${kindOf(training)}`);
     for (const module of this.namedModules().values()) module.training = training;
     return this;
   }
@@ -172,7 +174,9 @@ export abstract class Module implements Disposable {
    * @throws ArgumentError listing what is missing and unexpected, when strict; ShapeError listing every wrong shape; DeviceError for tensors
    * on another device; DisposedError for freed ones.
    */
-  loadStateDict(state: StateDict | ReadonlyMap<string, Tensor>, { strict = true }: LoadOptions = {}): LoadResult {
+  loadStateDict(state: StateDict | ReadonlyMap<string, Tensor>, options: LoadOptions = {}): LoadResult {
+    checkObject(state, "loadStateDict", "a state dictionary");
+    const { strict = true } = checkOptions(options, "loadStateDict", ["strict"]);
     const given = state instanceof Map ? state as ReadonlyMap<string, Tensor> : new Map(Object.entries(state as StateDict));
     const own = new Map(tensors(this).map(({ name, value }) => [name, value]));
     const missing = [...own.keys()].filter((name) => !given.has(name));
@@ -259,6 +263,9 @@ export function functionalCall<Inputs extends readonly unknown[], Output>(
   state: StateDict | ReadonlyMap<string, Tensor>,
   inputs: Inputs,
 ): Output {
+  if (!(module instanceof Module)) throw new ArgumentError(`Cannot call a module: a module is needed, got ${kindOf(module)}`);
+  checkObject(state, "call a module", "a state dictionary");
+  checkList(inputs, "functionalCall", "functionalCall(module, state, [x])");
   const others = replacements(module, state instanceof Map ? state as ReadonlyMap<string, Tensor> : new Map(Object.entries(state)));
   try {
     for (const { found, other } of others) found.replace(other);
@@ -266,6 +273,11 @@ export function functionalCall<Inputs extends readonly unknown[], Output>(
   } finally {
     for (const { found } of others) found.replace(found.value);
   }
+}
+
+/** Internal: what a layer is given, by the names of the arguments. */
+export function checkInputs(module: Module, inputs: Readonly<Record<string, Tensor>>): void {
+  checkTensors(`run ${module.constructor.name}`, inputs);
 }
 
 /** A module that turns one tensor into one: what {@link Sequential} is made of. */
@@ -371,6 +383,7 @@ function refuseUnfit(
   module: Module,
   pairs: readonly { readonly name: string; readonly target: Tensor; readonly source: Tensor }[],
 ): void {
+  for (const { name, source } of pairs) checkTensors("loadStateDict", { [name]: source });
   const into = `Cannot load the state of ${module.constructor.name}`;
   const wrong = pairs.filter(({ target, source }) => !sameShape(target.shape, source.shape));
   if (wrong.length > 0) {

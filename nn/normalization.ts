@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions } from "../tensor/arguments.ts";
+import { checkList, checkOptions, listOf } from "../tensor/arguments.ts";
 import { noGrad } from "../autograd/tape.ts";
 import { computeType, type DType } from "../tensor/dtype.ts";
 import { ArgumentError, formatShapes, ShapeError } from "../tensor/errors.ts";
@@ -17,7 +17,7 @@ import { normalizeBy } from "../tensor/ops/normalize_by.ts";
 import { apply, checkTensors, type Tensor } from "../tensor/tensor.ts";
 import { updateInPlace, updateKernel } from "../tensor/update.ts";
 import { ones } from "./init.ts";
-import { buffer, Module, parameter } from "./module.ts";
+import { buffer, checkInputs, Module, parameter } from "./module.ts";
 import { blank, checkCounts, type LayerOptions, layerOptions } from "./options.ts";
 
 /** Options of {@link batchNorm}. */
@@ -162,6 +162,7 @@ export abstract class BatchNorm extends Module {
 
   /** Normalises each channel (dim 1). */
   override forward(x: Tensor): Tensor {
+    checkInputs(this, { x });
     if (!this.#ranks.includes(x.rank)) {
       refuseShape(this.constructor.name, [x], `a tensor of ${this.#ranks.join(" or ")} dims is needed`);
     }
@@ -248,7 +249,7 @@ export function layerNorm(x: Tensor, options: LayerNormOptions): Tensor {
   checkTensors("layerNorm", { x });
   checkOptions(options, "layerNorm", ["normalizedShape", "weight", "bias", "eps"]);
   const { normalizedShape, weight = null, bias = null, eps = 1e-5 } = options;
-  const lead = x.rank - normalizedShape.length;
+  const lead = x.rank - checkList(normalizedShape, "layerNorm", "{ normalizedShape: [3, 4] }").length;
   if (normalizedShape.length === 0 || lead < 0 || normalizedShape.some((size, dim) => size !== x.shape[lead + dim])) {
     refuseShape("layerNorm", [x], `a shape that ends in [${normalizedShape.join(", ")}] is needed`);
   }
@@ -289,7 +290,7 @@ export class LayerNorm extends Module {
   constructor(normalizedShape: number | readonly number[], options: LayerNormLayerOptions = {}) {
     super();
     checkOptions(options, "make LayerNorm", ["eps", "affine", ...layerOptions]);
-    this.normalizedShape = typeof normalizedShape === "number" ? [normalizedShape] : [...normalizedShape];
+    this.normalizedShape = [...listOf(normalizedShape, "make LayerNorm", "new LayerNorm([3, 4])")];
     checkCounts("LayerNorm", Object.fromEntries(this.normalizedShape.map((size, dim) => [`size of dim ${dim}`, size])));
     this.eps = options.eps ?? 1e-5;
     const affine = options.affine ?? true;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions } from "../tensor/arguments.ts";
+import { checkList, checkOptions } from "../tensor/arguments.ts";
 import { tensor } from "../tensor/create.ts";
 import { ArgumentError, formatShapes, ShapeError } from "../tensor/errors.ts";
 import { tidy } from "../tensor/scope.ts";
@@ -36,6 +36,7 @@ export interface PadOptions {
  */
 export function pad(x: Tensor, padding: readonly number[], options: PadOptions = {}): Tensor {
   checkTensors("pad", { x });
+  checkList(padding, "pad", "pad(x, [1, 1])");
   const { mode = "constant", value = 0 } = checkOptions(options, "pad", ["mode", "value"]);
   if (mode === "constant") return x.pad(padding, { value });
   if (sources[mode] === undefined) {
@@ -100,7 +101,9 @@ export abstract class Padding extends Module {
   /** Makes the layer of some dims, for one number on all sides or one per side. */
   constructor(padding: number | readonly number[], { dims, ...options }: PadOptions & { readonly dims: number }) {
     super();
-    this.padding = typeof padding === "number" ? new Array<number>(2 * dims).fill(padding) : [...padding];
+    this.padding = typeof padding === "number"
+      ? new Array<number>(2 * dims).fill(padding)
+      : [...checkList(padding, `make ${this.constructor.name}`, "[1, 1]")];
     if (this.padding.length !== 2 * dims) {
       throw new ArgumentError(`Cannot make ${this.constructor.name}: one number or ${2 * dims} are needed, got ${this.padding.length}`);
     }

@@ -12,7 +12,7 @@ import { tidy } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { dropout } from "./dropout.ts";
 import { uniform } from "./init.ts";
-import { Module, parameter } from "./module.ts";
+import { checkInputs, Module, parameter } from "./module.ts";
 import { blank, checkCounts, type LayerOptions, layerOptions } from "./options.ts";
 
 /** Options of {@link RNN}, {@link LSTM} and {@link GRU}. */
@@ -110,6 +110,7 @@ export abstract class Recurrent extends Module {
 
   /** Runs all layers from states [layers · directions, N, H] each, to the output and the final states. */
   protected run(x: Tensor, initial: readonly (Tensor | undefined)[], lengths: readonly number[] | undefined): Tensor[] {
+    checkInputs(this, { x });
     const width = this.#weights["weight_ih_l0"]!.shape[1]!;
     if (x.rank !== 3 || x.shape[2] !== width) refuse(x, `${this.batchFirst ? "[N, L, I]" : "[L, N, I]"} with I = ${width} is needed`);
     return tidy(() => {
@@ -214,7 +215,8 @@ export class RNN extends Recurrent {
   }
 
   /** [L, N, I] (or [N, L, I]) → the states at each step and at the end. */
-  override forward(x: Tensor, { hidden, lengths }: SequenceOptions = {}): RecurrentResult {
+  override forward(x: Tensor, options: SequenceOptions = {}): RecurrentResult {
+    const { hidden, lengths } = checkOptions(options, `run ${this.constructor.name}`, ["hidden", "lengths"]);
     const [output, final] = this.run(x, [hidden], lengths);
     return { output: output!, hidden: final! };
   }
@@ -262,7 +264,8 @@ export class LSTM extends Recurrent {
   }
 
   /** [L, N, I] (or [N, L, I]) → the states at each step and at the end. */
-  override forward(x: Tensor, { hidden, cell, lengths }: LSTMSequenceOptions = {}): LSTMResult {
+  override forward(x: Tensor, options: LSTMSequenceOptions = {}): LSTMResult {
+    const { hidden, cell, lengths } = checkOptions(options, "run LSTM", ["hidden", "cell", "lengths"]);
     const [output, final, finalCell] = this.run(x, [hidden, cell], lengths);
     return { output: output!, hidden: final!, cell: finalCell! };
   }
@@ -289,7 +292,8 @@ export class GRU extends Recurrent {
   }
 
   /** [L, N, I] (or [N, L, I]) → the states at each step and at the end. */
-  override forward(x: Tensor, { hidden, lengths }: SequenceOptions = {}): RecurrentResult {
+  override forward(x: Tensor, options: SequenceOptions = {}): RecurrentResult {
+    const { hidden, lengths } = checkOptions(options, `run ${this.constructor.name}`, ["hidden", "lengths"]);
     const [output, final] = this.run(x, [hidden], lengths);
     return { output: output!, hidden: final! };
   }

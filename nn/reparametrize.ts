@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions } from "../tensor/arguments.ts";
+import { checkOptions, kindOf } from "../tensor/arguments.ts";
 import { noGrad } from "../autograd/tape.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { type Generator, randn } from "../tensor/random.ts";
@@ -11,7 +11,7 @@ import { tidy } from "../tensor/scope.ts";
 import { normalizeDim } from "../tensor/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { ConvTranspose } from "./conv_transpose.ts";
-import { buffer, type Layer, parameter } from "./module.ts";
+import { buffer, type Layer, Module, parameter } from "./module.ts";
 
 /** Options of {@link weightNorm}. */
 export interface WeightNormOptions {
@@ -111,6 +111,7 @@ export function spectralNorm<Part extends Layer>(layer: Part, options: SpectralN
 }
 
 function takeOut(layer: Layer, name: string, op: string): Tensor {
+  if (!(layer instanceof Module)) throw new ArgumentError(`Cannot ${op}: a layer is needed, got ${kindOf(layer)}`);
   const weight = fieldOf(layer, name);
   if (!(weight instanceof Tensor) || weight.rank < 2) {
     throw new ArgumentError(`Cannot ${op} ${layer.constructor.name}: a field ${name} with a tensor of at least two dims is needed`);

@@ -10,7 +10,7 @@ import { mixAlong } from "../tensor/products.ts";
 import { tidy } from "../tensor/scope.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { checkTensors, type Tensor } from "../tensor/tensor.ts";
-import { Module } from "./module.ts";
+import { checkInputs, Module } from "./module.ts";
 
 /** Options of {@link interpolate}: `size` or `scaleFactor`. */
 export interface InterpolateOptions {
@@ -161,6 +161,7 @@ export class PixelShuffle extends Module {
 
   /** Larger images of fewer channels. */
   override forward(x: Tensor): Tensor {
+    checkInputs(this, { x });
     const r = this.factor;
     const [channels, height, width] = imageOf("PixelShuffle", x);
     if (channels % (r * r) !== 0) refuse("PixelShuffle", x, `channels that are multiples of ${r * r} are needed`);
@@ -184,6 +185,7 @@ export class PixelUnshuffle extends Module {
 
   /** Smaller images of more channels. */
   override forward(x: Tensor): Tensor {
+    checkInputs(this, { x });
     const r = this.factor;
     const [channels, height, width] = imageOf("PixelUnshuffle", x);
     if (height % r !== 0 || width % r !== 0) refuse("PixelUnshuffle", x, `sizes that are multiples of ${r} are needed`);

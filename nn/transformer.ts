@@ -9,7 +9,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { MultiheadAttention } from "./attention.ts";
 import { Dropout } from "./dropout.ts";
 import { Linear } from "./linear.ts";
-import { Module } from "./module.ts";
+import { checkInputs, Module } from "./module.ts";
 import { LayerNorm } from "./normalization.ts";
 import { checkCounts, forLayers, type LayerOptions, layerOptions } from "./options.ts";
 
@@ -40,6 +40,8 @@ export interface SequenceMasks {
   /** Whether position i sees only 0 … i. Default false. */
   readonly causal?: boolean;
 }
+
+const sequenceMasks = ["mask", "keyPaddingMask", "causal"] as const;
 
 /** What encoder and decoder layers share: the feed-forward part and how parts are joined. */
 export abstract class TransformerLayer extends Module {
@@ -112,6 +114,8 @@ export class TransformerEncoderLayer extends TransformerLayer {
 
   /** [L, N, E] (or [N, L, E]) → the same shape. */
   override forward(x: Tensor, masks: SequenceMasks = {}): Tensor {
+    checkInputs(this, { x });
+    checkOptions(masks, `run ${this.constructor.name}`, sequenceMasks);
     return tidy(() => {
       const attended = this.join(x, this.norm1, (part) => this.selfAttn.forward(part, masks));
       return this.join(attended, this.norm2, (part) => this.feed(part));
@@ -145,7 +149,10 @@ export class TransformerDecoderLayer extends TransformerLayer {
   }
 
   /** [L, N, E] (or [N, L, E]) → the same shape. */
-  override forward(x: Tensor, { memory, memoryMask, memoryKeyPaddingMask, ...masks }: DecoderOptions): Tensor {
+  override forward(x: Tensor, options: DecoderOptions): Tensor {
+    checkOptions(options, `run ${this.constructor.name}`, [...sequenceMasks, "memory", "memoryMask", "memoryKeyPaddingMask"]);
+    const { memory, memoryMask, memoryKeyPaddingMask, ...masks } = options;
+    checkInputs(this, { x, memory });
     const seen = { key: memory, mask: memoryMask, keyPaddingMask: memoryKeyPaddingMask };
     return tidy(() => {
       const attended = this.join(x, this.norm1, (part) => this.selfAttn.forward(part, masks));
@@ -181,6 +188,8 @@ export class TransformerEncoder extends Module {
 
   /** [L, N, E] (or [N, L, E]) → the same shape. */
   override forward(x: Tensor, masks: SequenceMasks = {}): Tensor {
+    checkInputs(this, { x });
+    checkOptions(masks, `run ${this.constructor.name}`, sequenceMasks);
     return tidy(() => {
       const out = this.layers.reduce((value, layer) => layer.forward(value, masks), x);
       return this.norm === null ? out : this.norm.forward(out);
@@ -206,6 +215,7 @@ export class TransformerDecoder extends Module {
 
   /** [L, N, E] (or [N, L, E]) → the same shape. */
   override forward(x: Tensor, options: DecoderOptions): Tensor {
+    checkInputs(this, { x });
     return tidy(() => {
       const out = this.layers.reduce((value, layer) => layer.forward(value, options), x);
       return this.norm === null ? out : this.norm.forward(out);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkList } from "../tensor/arguments.ts";
 import { computeType, type DType } from "../tensor/dtype.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { apply, cast, input, scalar } from "../tensor/expr.ts";
@@ -37,7 +38,10 @@ export class Adamax extends Optimizer<AdamaxOptions> {
   constructor(parameters: Parameters<AdamaxOptions>, options: AdamaxOptions) {
     super(parameters, options, ["betas", "eps", "weightDecay", "maximize", "lr"]);
     for (const { betas = defaultBetas, eps = 1e-8, weightDecay = 0 } of this.groups) {
-      if (!betas.every((beta) => beta >= 0 && beta < 1) || !(eps >= 0) || !(weightDecay >= 0)) {
+      if (
+        !checkList(betas, `make ${this.constructor.name}`, "{ betas: [0.9, 0.999] }").every((beta) => beta >= 0 && beta < 1) ||
+        !(eps >= 0) || !(weightDecay >= 0)
+      ) {
         throw new ArgumentError(
           `Cannot make Adamax: betas from 0 to below 1, eps and weightDecay from 0 are needed, got [${
             betas.join(", ")

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions } from "../tensor/arguments.ts";
+import { checkFunction, checkObject, checkOptions, kindOf } from "../tensor/arguments.ts";
 import { noGrad } from "../autograd/tape.ts";
 import { eachStep } from "../tensor/capture.ts";
 import { computeType, type DType } from "../tensor/dtype.ts";
@@ -13,7 +13,7 @@ import type { MapKernel } from "../tensor/kernel.ts";
 import { memoize } from "../tensor/op.ts";
 import { keep } from "../tensor/scope.ts";
 import { sameShape } from "../tensor/shape.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { checkTensorList, type Tensor } from "../tensor/tensor.ts";
 import { updateInPlace, updateKernel } from "../tensor/update.ts";
 
 /** All that is needed to go on from where an average was. */
@@ -40,7 +40,7 @@ export abstract class WeightAverage implements Disposable {
    * @throws ArgumentError without weights.
    */
   constructor(weights: Iterable<Tensor>) {
-    this.#weights = [...weights];
+    this.#weights = listOfWeights(weights, "average weights");
     if (this.#weights.length === 0) throw new ArgumentError("Cannot average weights: at least one is needed, got none");
     this.#averages = noGrad(() => this.#weights.map((weight) => keep(weight.to(computeType(weight.dtype)).clone())));
   }
@@ -75,13 +75,14 @@ export abstract class WeightAverage implements Disposable {
 
   /** Writes the averages over weights (default: those averaged). */
   copyTo(weights: Iterable<Tensor> = this.#weights): void {
-    const targets = [...weights];
+    const targets = listOfWeights(weights, "copyTo");
     this.#check(targets, "copyTo");
     noGrad(() => targets.forEach((target, n) => target.copy_(this.#averages[n]!)));
   }
 
   /** Runs `body` with the averages in place of the weights, then puts the weights back, also after an error. */
   async evaluate<Result>(body: () => Result | Promise<Result>): Promise<Result> {
+    checkFunction(body, "evaluate");
     const weights = noGrad(() => this.#weights.map((weight) => keep(weight.clone())));
     this.copyTo();
     try {
@@ -102,7 +103,8 @@ export abstract class WeightAverage implements Disposable {
    *
    * @throws ArgumentError for another number of tensors; ShapeError, DeviceError, DisposedError for one that does not fit.
    */
-  loadStateDict({ updates, tensors }: AverageState): void {
+  loadStateDict(state: AverageState): void {
+    const { updates, tensors } = checkObject(state, "loadStateDict", "a state");
     if (!Number.isInteger(updates) || updates < 0) {
       throw new ArgumentError(`Cannot loadStateDict: whole updates from 0 are needed, got ${updates}`);
     }
@@ -141,6 +143,13 @@ export abstract class WeightAverage implements Disposable {
       }
     });
   }
+}
+
+function listOfWeights(weights: Iterable<Tensor>, op: string): readonly Tensor[] {
+  if (typeof weights?.[Symbol.iterator] !== "function") {
+    throw new ArgumentError(`Cannot ${op}: parameters are needed, as in model.parameters(), got ${kindOf(weights)}`);
+  }
+  return checkTensorList(op, [...weights], "");
 }
 
 /**

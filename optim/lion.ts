@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkList } from "../tensor/arguments.ts";
 import { computeType, type DType } from "../tensor/dtype.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { apply, cast, input, scalar } from "../tensor/expr.ts";
@@ -34,7 +35,10 @@ export class Lion extends Optimizer<LionOptions> {
   constructor(parameters: Parameters<LionOptions>, options: LionOptions) {
     super(parameters, options, ["betas", "weightDecay", "maximize", "lr"]);
     for (const { betas = defaultBetas, weightDecay = 0 } of this.groups) {
-      if (!betas.every((beta) => beta >= 0 && beta < 1) || !(weightDecay >= 0)) {
+      if (
+        !checkList(betas, `make ${this.constructor.name}`, "{ betas: [0.9, 0.999] }").every((beta) => beta >= 0 && beta < 1) ||
+        !(weightDecay >= 0)
+      ) {
         throw new ArgumentError(
           `Cannot make Lion: betas from 0 to below 1 and weightDecay from 0 are needed, got [${betas.join(", ")}] and ${weightDecay}`,
         );

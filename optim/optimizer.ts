@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkNames, kindOf } from "../tensor/arguments.ts";
+import { checkNames, checkObject, checkOptions, kindOf } from "../tensor/arguments.ts";
 import { noGrad } from "../autograd/tape.ts";
 import { eachStep } from "../tensor/capture.ts";
 import { computeType } from "../tensor/dtype.ts";
@@ -123,7 +123,8 @@ export abstract class Optimizer<Options extends OptimizerOptions = OptimizerOpti
   }
 
   /** Drops the gradients of all parameters, or fills them with zeros. */
-  zeroGrad({ setToNull = true }: ZeroGradOptions = {}): void {
+  zeroGrad(options: ZeroGradOptions = {}): void {
+    const { setToNull = true } = checkOptions(options, "zeroGrad", ["setToNull"]);
     for (const { params } of this.groups) {
       for (const parameter of params) {
         if (setToNull) parameter.grad = null;
@@ -199,6 +200,7 @@ export abstract class Optimizer<Options extends OptimizerOptions = OptimizerOpti
   }
 
   #checkFit(state: OptimizerState, all: readonly Tensor[]): void {
+    checkObject(state, "loadStateDict", "the state of an optimizer");
     if (state.kind !== this.kind) {
       throw new ArgumentError(`Cannot loadStateDict: the state of ${this.kind} is needed, got that of ${state.kind}`);
     }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions } from "../tensor/arguments.ts";
+import { checkObject, checkOptions } from "../tensor/arguments.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import type { Scheduled } from "./schedule.ts";
 
@@ -118,7 +118,8 @@ export class ReduceLROnPlateau {
   }
 
   /** Goes on from a saved state; the rates come with the optimizer's. */
-  loadStateDict({ best, badSteps, cooldownLeft }: PlateauState): void {
+  loadStateDict(state: PlateauState): void {
+    const { best, badSteps, cooldownLeft } = checkObject(state, "loadStateDict", "a state");
     this.#best = best;
     this.#badSteps = badSteps;
     this.#cooldownLeft = cooldownLeft;

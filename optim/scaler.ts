@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions } from "../tensor/arguments.ts";
+import { checkObject, checkOptions, kindOf } from "../tensor/arguments.ts";
 import { noGrad } from "../autograd/tape.ts";
 import { stack } from "../tensor/create.ts";
 import { computeType, type DType } from "../tensor/dtype.ts";
@@ -14,7 +14,7 @@ import { memoize } from "../tensor/op.ts";
 import { keep, tidy } from "../tensor/scope.ts";
 import { checkTensors, type Tensor } from "../tensor/tensor.ts";
 import { updateInPlace, updateKernel } from "../tensor/update.ts";
-import type { Optimizer, OptimizerOptions } from "./optimizer.ts";
+import { Optimizer, type OptimizerOptions } from "./optimizer.ts";
 
 /** Options of {@link GradScaler}. */
 export interface GradScalerOptions {
@@ -111,6 +111,7 @@ export class GradScaler {
    * @throws ArgumentError when it was done since the last {@link GradScaler.update}.
    */
   unscale<Options extends OptimizerOptions>(optimizer: Optimizer<Options>): void {
+    checkOptimizer(optimizer, "unscale");
     if (this.#unscaled.has(optimizer)) {
       throw new ArgumentError("Cannot unscale: gradients still scaled are needed, got some that were unscaled since the last update()");
     }
@@ -126,6 +127,7 @@ export class GradScaler {
    * @throws ArgumentError for a second time since the last {@link GradScaler.update}.
    */
   async step<Options extends OptimizerOptions>(optimizer: Optimizer<Options>): Promise<boolean> {
+    checkOptimizer(optimizer, "step");
     if (this.#stepped.has(optimizer)) throw new ArgumentError("Cannot step: one step of an optimizer before update() is needed, got two");
     if (!this.#unscaled.has(optimizer)) this.unscale(optimizer);
     this.#stepped.add(optimizer);
@@ -167,7 +169,8 @@ export class GradScaler {
    *
    * @throws ArgumentError for a state that cannot be.
    */
-  loadStateDict({ scale, steps }: GradScalerState): void {
+  loadStateDict(state: GradScalerState): void {
+    const { scale, steps } = checkObject(state, "loadStateDict", "a state");
     check("scale", scale, scale > 0 && scale < Infinity, "a positive number");
     check("steps", steps, Number.isInteger(steps) && steps >= 0, "a whole number from 0");
     this.#factor = scale;
@@ -182,6 +185,10 @@ export class GradScaler {
     });
     return stack(counts).sum();
   }
+}
+
+function checkOptimizer(optimizer: object, op: string): void {
+  if (!(optimizer instanceof Optimizer)) throw new ArgumentError(`Cannot ${op}: an optimizer is needed, got ${kindOf(optimizer)}`);
 }
 
 /** Input g; scalar 1 / factor. */

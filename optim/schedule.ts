@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { checkOptions } from "../tensor/arguments.ts";
+import { checkFunction, checkList, checkNumber, checkObject, checkOptions, kindOf } from "../tensor/arguments.ts";
 import { eachStep } from "../tensor/capture.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 
@@ -51,7 +51,10 @@ export class Schedule {
    */
   constructor(target: Scheduled, rate: Rate, options: { readonly momentum?: ((step: number) => number) | undefined } = {}) {
     const { momentum } = checkOptions(options, "make Schedule", ["momentum"]);
-    this.rate = rate;
+    if (!Array.isArray(target?.groups)) {
+      throw new ArgumentError(`Cannot make ${this.constructor.name}: an optimizer is needed, got ${kindOf(target)}`);
+    }
+    this.rate = checkFunction(rate, `make ${this.constructor.name}`);
     this.#target = target;
     this.#momentum = momentum;
     for (const group of target.groups) group.initialLr ??= group.lr;
@@ -81,7 +84,8 @@ export class Schedule {
    *
    * @throws ArgumentError when the number of steps is no whole number from 0.
    */
-  loadStateDict({ steps }: ScheduleState): void {
+  loadStateDict(state: ScheduleState): void {
+    const { steps } = checkObject(state, "loadStateDict", "a state");
     if (!Number.isInteger(steps) || steps < 0) throw new ArgumentError(`Cannot loadStateDict: whole steps from 0 are needed, got ${steps}`);
     this.#steps = steps;
     this.#set();
@@ -89,7 +93,11 @@ export class Schedule {
 
   #set(): void {
     for (const group of this.#target.groups) {
-      group.lr = this.rate(group.initialLr ?? group.lr, this.#steps);
+      const lr = this.rate(group.initialLr ?? group.lr, this.#steps);
+      if (typeof lr !== "number" || Number.isNaN(lr)) {
+        throw new ArgumentError(`Cannot set a rate by ${this.constructor.name}: a number is needed for step ${this.#steps}, got ${lr}`);
+      }
+      group.lr = lr;
       if (this.#momentum === undefined) continue;
       const kept = this.#momentum(this.#steps);
       if (group.betas === undefined) group.momentum = kept;
@@ -138,6 +146,7 @@ export class ExponentialLR extends Schedule {
   /** Schedules an optimizer. */
   constructor(target: Scheduled, options: { readonly gamma: number }) {
     const { gamma } = checkOptions(options, "make ExponentialLR", ["gamma"]);
+    checkNumber(gamma, "make ExponentialLR", "a number as gamma");
     super(target, (base, step) => base * gamma ** step);
   }
 }
@@ -381,6 +390,8 @@ export class SequentialLR extends Schedule {
   /** Schedules an optimizer. */
   constructor(target: Scheduled, options: SequentialOptions) {
     const { schedules, milestones } = checkOptions(options, "make SequentialLR", ["schedules", "milestones"]);
+    checkList(schedules, "make SequentialLR", "{ schedules: [warmup, annealing], milestones: [2] }");
+    checkList(milestones, "make SequentialLR", "{ schedules: [warmup, annealing], milestones: [2] }");
     if (milestones.length !== schedules.length - 1 || milestones.some((at, n) => n > 0 && at <= milestones[n - 1]!)) {
       throw new ArgumentError(
         `Cannot make SequentialLR: ${schedules.length - 1} rising milestones are needed, got [${milestones.join(", ")}]`,

@@ -24,8 +24,25 @@ export function checkOptions<Options extends object, const Name extends keyof Op
 /** {@link checkOptions} of names that are known at run time only. */
 export function checkNames(options: object, op: string, names: readonly string[]): void {
   if (typeof options !== "object" || options === null || Array.isArray(options)) throw refuseOptions(op, names, kindOf(options));
-  for (const name in options) if (!names.includes(name)) throw refuseOptions(op, names, isPlain(options) ? name : kindOf(options));
+  for (const name in options) {
+    if (!names.includes(name)) throw refuseOptions(op, names, isPlain(options) ? name : kindOf(options));
+    const value = options[name as keyof typeof options] as unknown;
+    if (typeof value === "string" && isQuoted(value) && !texts.has(name)) {
+      throw new ArgumentError(`Cannot ${op}: ${value} without quotes is needed as ${name}, got ${kindOf(value)}`);
+    }
+  }
 }
+
+/** Options that are free text. */
+const texts: ReadonlySet<string> = new Set(["dir", "name", "title", "subtitle"]);
+
+/** Whether it is a number or a truth value in quotes: "1" + 2 is "12", and "false" is as good as true. */
+function isQuoted(text: string): boolean {
+  return text === "true" || text === "false" || (text.trim() !== "" && !Number.isNaN(Number(text)));
+}
+
+/** The options of everything that makes a tensor. */
+export const tensorOptions = ["dtype", "device", "requiresGrad"] as const;
 
 /** Nothing more to ask when all names are there: a list that lacks one does not compile. */
 type Complete<Names, Name> = [Names] extends [Name] ? unknown : { readonly lacks: Exclude<Names, Name> };
@@ -40,6 +57,17 @@ function isPlain(options: object): boolean {
 }
 
 /**
+ * An object as it is given, whatever its names.
+ *
+ * @param what What it is, for the error.
+ * @throws ArgumentError when it is none.
+ */
+export function checkObject<Given extends object>(object: Given, op: string, what: string): Given {
+  if (typeof object !== "object" || object === null) throw refuse(op, what, object);
+  return object;
+}
+
+/**
  * A list as it is given.
  *
  * @param example How it is written, for the error.
@@ -51,6 +79,16 @@ export function checkList<Item>(list: readonly Item[], op: string, example: stri
 }
 
 /**
+ * One number or a list of them, as a list.
+ *
+ * @param example How it is written, for the error.
+ * @throws ArgumentError when it is neither.
+ */
+export function listOf(numbers: number | readonly number[], op: string, example: string): readonly number[] {
+  return typeof numbers === "number" ? [numbers] : checkList(numbers, op, example);
+}
+
+/**
  * Numbers as they are given, in an array or a typed array.
  *
  * @param what What they are, for the error.
@@ -59,6 +97,26 @@ export function checkList<Item>(list: readonly Item[], op: string, example: stri
 export function checkNumbers<Numbers extends ArrayLike<number>>(numbers: Numbers, op: string, what: string): Numbers {
   if (!Array.isArray(numbers) && (!ArrayBuffer.isView(numbers) || numbers instanceof DataView)) throw refuse(op, what, numbers);
   return numbers;
+}
+
+/**
+ * A number as it is given.
+ *
+ * @param what What it is, for the error.
+ * @throws ArgumentError when it is none: a text, a truth value or nothing would be taken for one, or be NaN.
+ */
+export function checkNumber(number: number, op: string, what = "a number"): number {
+  if (typeof number !== "number") throw refuse(op, what, number);
+  return number;
+}
+
+/**
+ * Bytes as they are given.
+ *
+ * @throws ArgumentError when they are none.
+ */
+export function checkBytes(bytes: Uint8Array, op: string): void {
+  if (!(bytes instanceof Uint8Array)) throw refuse(op, "a Uint8Array", bytes);
 }
 
 /**

@@ -9,7 +9,7 @@ import { Arena } from "./compile/arena.ts";
 import { Ends } from "./compile/ends.ts";
 import { describeEntries, Program, type ProgramOptions } from "./compile/program.ts";
 import { asksForGradients, type Observation, Recording, stillHolds } from "./compile/record.ts";
-import { kindOf } from "./arguments.ts";
+import { checkFunction, checkOptions, kindOf } from "./arguments.ts";
 import { ArgumentError, CaptureError, DisposedError } from "./errors.ts";
 import { keep, Scope } from "./scope.ts";
 import { Tensor } from "./tensor.ts";
@@ -96,8 +96,10 @@ interface Captured<Result> {
  */
 export function compile<Args extends readonly Tensor[], Result extends StepResult>(
   step: (...args: Args) => Result,
-  { fuse = true, signatures = 8 }: CompileOptions = {},
+  options: CompileOptions = {},
 ): CompiledStep<Args, Result> {
+  checkFunction(step, "compile");
+  const { fuse = true, signatures = 8 } = checkOptions(options, "compile", ["fuse", "signatures"]);
   if (!Number.isInteger(signatures) || signatures < 1) {
     throw new ArgumentError(`Cannot compile: a whole number of signatures from 1 is needed, got ${signatures}`);
   }

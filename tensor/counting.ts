@@ -84,7 +84,8 @@ export async function bincount(x: Tensor, options: BincountOptions): Promise<Ten
 }
 
 /** Internal: see {@link Tensor.unique}, and {@link Tensor.uniqueConsecutive} for neighbours alone. */
-export async function unique(x: Tensor, dim: number | undefined, neighbours = false): Promise<Unique> {
+export async function unique(x: Tensor, by: { readonly dim?: number }, neighbours = false): Promise<Unique> {
+  const { dim } = checkOptions(by, neighbours ? "uniqueConsecutive" : "unique", ["dim"]);
   if (x.dtype === "float16") throw new DTypeError("Cannot unique a float16 tensor: cast it to float32 first", { op: "unique" });
   const at = dim === undefined ? 0 : normalizeDim(dim, x.rank, "unique");
   const whole = dim === undefined || x.rank === 0;

@@ -5,7 +5,7 @@
  */
 import { type DeviceName, getDevice } from "./device.ts";
 import { byteSize, type DType, isFloat, isHeld, notHeld, type TypedArray, typedArray } from "./dtype.ts";
-import { checkOptions, checkType } from "./arguments.ts";
+import { checkNumber, checkOptions, checkType, tensorOptions } from "./arguments.ts";
 import { ArgumentError, DTypeError, ShapeError } from "./errors.ts";
 import { checkSizes, normalizeDim, sizeOf } from "./shape.ts";
 import * as shaping from "./ops/shape.ts";
@@ -21,9 +21,6 @@ export interface TensorOptions {
   /** Whether operations on it are recorded. Default false. */
   readonly requiresGrad?: boolean;
 }
-
-/** The names of {@link TensorOptions}. */
-export const tensorOptions = ["dtype", "device", "requiresGrad"] as const;
 
 /** Numbers or truth values, nested as deep as the tensor has dims. */
 export type NestedData = number | boolean | readonly NestedData[];
@@ -88,6 +85,7 @@ function constant(op: string, shape: readonly number[], value: number, options: 
   checkSizes(shape, op);
   checkOptions(options, op, tensorOptions);
   const dtype = checkType(options.dtype ?? "float32", "make a tensor");
+  checkNumber(value, op);
   if (!isHeld(value, dtype)) throw notHeld(op, dtype, String(value));
   return finish(filled(getDevice(options.device), dtype, [...shape], value), options);
 }
@@ -133,6 +131,7 @@ export function arange(end: number, options: ArangeOptions = {}): Tensor {
  */
 export function linspace(start: number, end: number, options: TensorOptions & { readonly steps: number }): Tensor {
   const { steps, ...rest } = checkOptions(options, "linspace", [...tensorOptions, "steps"]);
+  for (const bound of [start, end]) checkNumber(bound, "linspace");
   if (!Number.isInteger(steps) || steps < 0) throw new ArgumentError(`Cannot linspace: whole steps from 0 are needed, got ${steps}`);
   const at = (i: number) => i === 0 ? start : i === steps - 1 ? end : start + (i * (end - start)) / (steps - 1);
   return tensor(Float64Array.from({ length: steps }, (_, i) => at(i)), { ...rest, dtype: options.dtype ?? "float32" });
@@ -153,6 +152,7 @@ export function linspace(start: number, end: number, options: TensorOptions & { 
  */
 export function logspace(start: number, end: number, options: TensorOptions & { readonly steps: number; readonly base?: number }): Tensor {
   const { steps, base = 10, ...rest } = checkOptions(options, "logspace", [...tensorOptions, "steps", "base"]);
+  for (const bound of [start, end]) checkNumber(bound, "logspace");
   if (!Number.isInteger(steps) || steps < 0) throw new ArgumentError(`Cannot logspace: whole steps from 0 are needed, got ${steps}`);
   const at = (i: number) => i === steps - 1 && steps > 1 ? end : start + (steps > 1 ? (i * (end - start)) / (steps - 1) : 0);
   return tensor(Float64Array.from({ length: steps }, (_, i) => base ** at(i)), { ...rest, dtype: options.dtype ?? "float32" });
@@ -278,6 +278,7 @@ function convert(values: ArrayLike<number>, dtype: DType, op: string): TypedArra
   }
   for (let i = 0; i < values.length; i++) {
     const value = values[i]!;
+    checkNumber(value, op);
     if (!isHeld(value, dtype)) throw notHeld(op, dtype, `${value} at position ${i}`);
     out[i] = Math.trunc(value);
   }

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { checkOptions } from "./arguments.ts";
+import { checkList, checkOptions } from "./arguments.ts";
 import { type DType, integerRange, isFloat } from "./dtype.ts";
 import { ArgumentError, DTypeError, formatShapes, ShapeError } from "./errors.ts";
 import { tidy } from "./scope.ts";
 import { broadcastShapes, normalizeDim, sameShape, sizeOf } from "./shape.ts";
-import { checkTensors, type ScatterOptions, type Tensor } from "./tensor.ts";
+import { checkTensorList, checkTensors, type ScatterOptions, type Tensor } from "./tensor.ts";
 
 /** What is put where by {@link Tensor.indexPut}. */
 export interface IndexPutOptions {
@@ -46,6 +46,7 @@ export function index(x: Tensor, indices: readonly (Tensor | null)[]): Tensor {
 /** Internal: see {@link Tensor.indexPut}. */
 export function indexPut(x: Tensor, indices: readonly (Tensor | null)[], options: IndexPutOptions): Tensor {
   const { values, accumulate = false } = checkOptions(options, "indexPut", ["values", "accumulate"]);
+  checkTensors("indexPut", { values });
   return tidy(() => {
     const picked = pick(x, indices, "indexPut");
     const { dims, rest, sizes, restSizes, positions } = picked;
@@ -63,10 +64,12 @@ export function indexPut(x: Tensor, indices: readonly (Tensor | null)[], options
 }
 
 function pick(x: Tensor, indices: readonly (Tensor | null)[], op: string): Picked {
+  checkList(indices, op, `x.${op}([rows, null])`);
   const given = indices.flatMap((positions, dim) => positions === null ? [] : [{ positions, dim }]);
   if (given.length === 0 || indices.length > x.rank) {
     throw new ArgumentError(`Cannot ${op} ${formatShapes([x.shape])}: 1 to ${x.rank} indices are needed, got ${indices.length}`);
   }
+  checkTensorList(op, given.map(({ positions }) => positions), "");
   const stray = given.find(({ positions }) => positions.dtype !== "int32");
   if (stray !== undefined) {
     throw new DTypeError(

@@ -115,7 +115,7 @@ export function cosineSimilarity(a: Tensor, b: Tensor, options: CosineOptions = 
 
 /** Internal: see {@link Tensor.lerp}. Beyond the middle the way is measured from the end, so that the end is met exactly. */
 export function lerp(start: Tensor, end: Tensor, weight: Tensor | number): Tensor {
-  checkTensors("lerp", { end });
+  checkTensors("lerp", typeof weight === "number" ? { end } : { end, weight });
   return tidy(() => {
     const way = end.sub(start);
     const near = (): Tensor => start.add(way.mul(weight));

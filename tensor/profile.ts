@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkFunction, checkOptions } from "./arguments.ts";
 import { type DeviceName, getDevice } from "./device.ts";
 import { DeviceError } from "./errors.ts";
 import type { KernelRun } from "./kernel.ts";
@@ -53,7 +54,9 @@ export interface KernelTotal {
  * }
  * ```
  */
-export async function profile(body: () => unknown, { device }: ProfileOptions = {}): Promise<Profile> {
+export async function profile(body: () => unknown, options: ProfileOptions = {}): Promise<Profile> {
+  checkFunction(body, "profile");
+  const { device } = checkOptions(options, "profile", ["device"]);
   const { name, backend } = getDevice(device);
   if (backend.startProfile === undefined) {
     throw new DeviceError(`Cannot profile on ${name}: a device with a clock for its kernels is needed, such as webgpu`);

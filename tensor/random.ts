@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { checkOptions } from "./arguments.ts";
+import { checkOptions, kindOf, tensorOptions } from "./arguments.ts";
 import { eachStep, refuseInCapture } from "./capture.ts";
-import { tensor, type TensorOptions, tensorOptions } from "./create.ts";
+import { tensor, type TensorOptions } from "./create.ts";
 import { getDevice } from "./device.ts";
 import { isFloat } from "./dtype.ts";
 import { ArgumentError, DTypeError, formatShapes, ShapeError } from "./errors.ts";
@@ -261,6 +261,7 @@ function keyOf(generator = defaultGenerator): readonly [number, number] {
 
 /** Internal: the next key of a stream, drawn now and anew at each replay of a compiled step. */
 export function drawKey(generator: Generator): () => readonly [number, number] {
+  if (!(generator instanceof Generator)) throw new ArgumentError(`Cannot draw: a Generator is needed, got ${kindOf(generator)}`);
   let key: readonly [number, number] = [0, 0];
   eachStep(() => key = generator.nextKey());
   return () => key;

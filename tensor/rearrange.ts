@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions } from "./arguments.ts";
+import { checkList, checkOptions, listOf } from "./arguments.ts";
 import { cat } from "./create.ts";
 import { ArgumentError, formatShapes, ShapeError } from "./errors.ts";
 import * as diagonals from "./ops/diagonal.ts";
@@ -94,12 +94,14 @@ export function tensorSplit(x: Tensor, parts: number | readonly number[], dim: n
     const [least, larger] = [Math.floor(size / parts), size % parts];
     return x.split(Array.from({ length: parts }, (_, n) => least + (n < larger ? 1 : 0)), { dim: at });
   }
-  return [...parts, size].map((end, n) => x.slice(at, { start: n === 0 ? 0 : parts[n - 1]!, end }));
+  return [...checkList(parts, "tensorSplit", "x.tensorSplit([1, 2])"), size].map((end, n) =>
+    x.slice(at, { start: n === 0 ? 0 : parts[n - 1]!, end })
+  );
 }
 
 /** Internal: see {@link Tensor.movedim}. */
 export function movedim(x: Tensor, source: Dims, destination: Dims): Tensor {
-  const [from, to] = [source, destination].map((dims) => typeof dims === "number" ? [dims] : dims) as [number[], number[]];
+  const [from, to] = [source, destination].map((dims) => listOf(dims, "movedim", "x.movedim(0, -1)")) as [number[], number[]];
   if (from.length !== to.length) {
     throw new ArgumentError(`Cannot movedim: as many places as dims are needed, got [${from.join(", ")}] and [${to.join(", ")}]`);
   }
@@ -116,7 +118,9 @@ export function movedim(x: Tensor, source: Dims, destination: Dims): Tensor {
 /** Internal: see {@link Tensor.unflatten}. */
 export function unflatten(x: Tensor, dim: number, sizes: readonly number[]): Tensor {
   const at = normalizeDim(dim, x.rank, "unflatten");
-  if (sizes.length === 0) throw new ArgumentError("Cannot unflatten: at least one size is needed, got none");
+  if (checkList(sizes, "unflatten", "x.unflatten(0, [2, 3])").length === 0) {
+    throw new ArgumentError("Cannot unflatten: at least one size is needed, got none");
+  }
   const known = sizes.reduce((product, size) => size === -1 ? product : product * size, 1);
   const full = sizes.map((size) => size === -1 ? x.shape[at]! / known : size);
   if (sizes.filter((size) => size === -1).length > 1 || sizeOf(full) !== x.shape[at] || full.some((size) => !Number.isInteger(size))) {
@@ -134,7 +138,9 @@ export function unflatten(x: Tensor, dim: number, sizes: readonly number[]): Ten
 /** Internal: see {@link Tensor.rot90}. */
 export function rot90(x: Tensor, k: number, dims: readonly [number, number]): Tensor {
   checkWhole(k, "rot90", "k");
-  if (dims.length !== 2) throw new ArgumentError(`Cannot rot90: two dims are needed, got ${(dims as readonly number[]).length}`);
+  if (checkList(dims, "rot90", "x.rot90(1, [0, 1])").length !== 2) {
+    throw new ArgumentError(`Cannot rot90: two dims are needed, got ${(dims as readonly number[]).length}`);
+  }
   const [first, second] = planeOf(x.rank, dims[0], dims[1], "rot90");
   return tidy(() => {
     switch (((k % 4) + 4) % 4) {
@@ -179,13 +185,13 @@ export function unfold(x: Tensor, dim: number, options: WindowOptions): Tensor {
 
 /** Internal: see {@link Tensor.roll}. */
 export function roll(x: Tensor, shifts: number | readonly number[], dims: number | readonly number[] | undefined): Tensor {
-  const amounts = typeof shifts === "number" ? [shifts] : shifts;
+  const amounts = listOf(shifts, "roll", "x.roll(1) or x.roll([1, 2], [0, 1])");
   for (const amount of amounts) checkWhole(amount, "roll", "shift");
   if (dims === undefined) {
     if (amounts.length !== 1) throw new ArgumentError(`Cannot roll: one shift is needed where no dims are given, got ${amounts.length}`);
     return tidy(() => rollOne(x.flatten(), amounts[0]!, 0).reshape(x.shape));
   }
-  const along = (typeof dims === "number" ? [dims] : dims).map((dim) => normalizeDim(dim, x.rank, "roll"));
+  const along = listOf(dims, "roll", "x.roll([1, 2], [0, 1])").map((dim) => normalizeDim(dim, x.rank, "roll"));
   if (along.length !== amounts.length || along.length === 0) {
     throw new ArgumentError(`Cannot roll: one shift per dim is needed, got ${amounts.length} for ${along.length}`);
   }
@@ -218,6 +224,7 @@ export function repeat(x: Tensor, repeats: readonly number[]): Tensor {
 
 /** Internal: see {@link Tensor.tile}. */
 export function tile(x: Tensor, repeats: readonly number[]): Tensor {
+  checkSizes(repeats, "tile");
   return repeat(x, [...new Array<number>(Math.max(0, x.rank - repeats.length)).fill(1), ...repeats]);
 }
 

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { checkFunction, kindOf } from "./arguments.ts";
+import { ArgumentError } from "./errors.ts";
 
 /** What a scope can free: a tensor, or what the tape saved for one backward step. */
 export interface Scoped {
@@ -108,6 +110,7 @@ export function scope(): Scope {
 
 /** Takes a tensor out of every scope, so that only `dispose()` (or the garbage collector) frees it; returns it. */
 export function keep<T extends Scoped>(member: T): T {
+  if (typeof member?.dispose !== "function") throw new ArgumentError(`Cannot keep: a tensor is needed, got ${kindOf(member)}`);
   member.owner?.remove(member);
   member.escaped?.();
   return member;
@@ -123,6 +126,7 @@ export function currentScope(): Scope | undefined {
  * intermediates nobody can name. What the tape saves inside belongs to the user's scope, not to this one.
  */
 export function tidy<T extends Scoped | readonly Scoped[]>(body: () => T): T {
+  checkFunction(body, "tidy");
   const inner = new Scope(true);
   try {
     const out = body();

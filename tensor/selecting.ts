@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions } from "./arguments.ts";
+import { checkOptions, listOf } from "./arguments.ts";
 import { stack, tensor } from "./create.ts";
 import { ArgumentError, DTypeError, formatShapes, ShapeError } from "./errors.ts";
 import { isFloat } from "./dtype.ts";
@@ -64,8 +64,8 @@ export function nanmedian(x: Tensor, dim: number | undefined, options: KeepDimOp
 }
 
 /** Internal: see {@link Tensor.kthvalue}. */
-export function kthvalue(x: Tensor, k: number, dim: number, options: KeepDimOptions): Sorted {
-  checkOptions(options, "kthvalue", ["keepDim"]);
+export function kthvalue(x: Tensor, k: number, options: KeepDimOptions & { readonly dim?: number }): Sorted {
+  const { dim = -1 } = checkOptions(options, "kthvalue", ["keepDim", "dim"]);
   const size = x.shape[normalizeDim(dim, x.rank, "kthvalue")] ?? 1;
   if (!Number.isInteger(k) || k < 1 || k > size) {
     throw new ArgumentError(`Cannot kthvalue ${formatShapes([x.shape])}: k from 1 to ${size} is needed, got ${k}`);
@@ -124,8 +124,8 @@ function alongRow(
 
 /** Internal: see {@link Tensor.quantile}, and {@link Tensor.nanquantile} for the numbers alone. */
 export function quantile(x: Tensor, q: number | readonly number[], options: QuantileOptions, numbers = false): Tensor {
-  const { dim, keepDim = false, interpolation = "linear" } = options;
-  const list = typeof q === "number" ? [q] : q;
+  const { dim, keepDim = false, interpolation = "linear" } = checkOptions(options, "quantile", ["dim", "keepDim", "interpolation"]);
+  const list = listOf(q, "quantile", "x.quantile(0.5) or x.quantile([0.25, 0.75])");
   if (!isFloat(x.dtype)) {
     throw new DTypeError(`Cannot quantile a ${x.dtype} tensor: a floating type is needed, cast it first`, { op: "quantile" });
   }

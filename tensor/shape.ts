@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkList } from "./arguments.ts";
+import { checkList, listOf } from "./arguments.ts";
 import { ArgumentError, formatShapes, IndexError, ShapeError } from "./errors.ts";
 
 /** The size of each dimension; `[]` is a single number. */
@@ -103,9 +103,7 @@ export function normalizeDim(dim: number, rank: number, op: string): number {
  */
 export function normalizeDims(dims: number | readonly number[] | undefined, rank: number, op: string): number[] {
   if (dims === undefined) return Array.from({ length: rank }, (_, dim) => dim);
-  const list = (typeof dims === "number" ? [dims] : checkList(dims, op, "x.sum(1) or x.sum([0, 1])")).map((dim) =>
-    normalizeDim(dim, rank, op)
-  );
+  const list = listOf(dims, op, "x.sum(1) or x.sum([0, 1])").map((dim) => normalizeDim(dim, rank, op));
   if (new Set(list).size !== list.length) throw new ArgumentError(`Cannot ${op}: distinct dims are needed, got [${list.join(", ")}]`);
   return (rank === 0 ? [] : list).sort((a, b) => a - b);
 }

@@ -23,7 +23,7 @@ import {
   type TypedArray,
   typedArray,
 } from "./dtype.ts";
-import { checkList, checkOptions, checkType, kindOf } from "./arguments.ts";
+import { checkList, checkNumber, checkOptions, checkType, kindOf } from "./arguments.ts";
 import { ArgumentError, DeviceError, DisposedError, DTypeError, formatShapes, GradientError, IndexError, ShapeError } from "./errors.ts";
 import { describe, formatValues } from "./format.ts";
 import type { View } from "./kernel.ts";
@@ -48,7 +48,17 @@ import * as rearranging from "./rearrange.ts";
 import { currentScope, type Scope, type Scoped, tidy } from "./scope.ts";
 import * as selecting from "./selecting.ts";
 import * as statistics from "./statistics.ts";
-import { broadcastShapes, contiguousStrides, isContiguous, normalizeDim, normalizeDims, resolveSizes, sameShape, sizeOf } from "./shape.ts";
+import {
+  broadcastShapes,
+  checkSizes,
+  contiguousStrides,
+  isContiguous,
+  normalizeDim,
+  normalizeDims,
+  resolveSizes,
+  sameShape,
+  sizeOf,
+} from "./shape.ts";
 
 /** What a tensor's values are read into: bool arrives as bytes of 0 and 1. */
 export type HostArray = TypedArray | Uint8Array<ArrayBuffer>;
@@ -718,7 +728,8 @@ export class Tensor implements Scoped, Disposable {
   }
 
   /** log(1 + e^(beta x)) / beta, and x itself where beta x > threshold. */
-  softplus({ beta = 1, threshold = 20 }: { readonly beta?: number; readonly threshold?: number } = {}): Tensor {
+  softplus(options: { readonly beta?: number; readonly threshold?: number } = {}): Tensor {
+    const { beta = 1, threshold = 20 } = checkOptions(options, "softplus", ["beta", "threshold"]);
     return one(unary.softplus, this, [beta, threshold]);
   }
 
@@ -908,12 +919,12 @@ export class Tensor implements Scoped, Disposable {
 
   /** The int32 position of the first greatest value along `dim`, or in the flattened tensor; NaN counts as greatest. */
   argmax(dim?: number, options: KeepDimOptions = {}): Tensor {
-    return reduce(reduction.argmax, this, dim, options);
+    return reduce(reduction.argmax, this, dim === undefined ? dim : normalizeDim(dim, this.rank, "argmax"), options);
   }
 
   /** The int32 position of the first least value along `dim`, or in the flattened tensor; NaN counts as least. */
   argmin(dim?: number, options: KeepDimOptions = {}): Tensor {
-    return reduce(reduction.argmin, this, dim, options);
+    return reduce(reduction.argmin, this, dim === undefined ? dim : normalizeDim(dim, this.rank, "argmin"), options);
   }
 
   /** Whether any element over `dim` (default all) is not 0. */
@@ -929,6 +940,7 @@ export class Tensor implements Scoped, Disposable {
   /** The variance over `dim` (default all), Σ (x - mean)² / (n - correction). */
   var(dim?: Dims, options: VarianceOptions = {}): Tensor {
     const { keepDim = false, correction = 1 } = checkOptions(options, "var", ["correction", "keepDim"]);
+    checkNumber(correction, "var", "a number as correction");
     const dims = normalizeDims(dim, this.rank, "var");
     return apply(reduction.variance, [this], { dims, keepDim, correction, root: false })[0]!;
   }
@@ -936,6 +948,7 @@ export class Tensor implements Scoped, Disposable {
   /** The standard deviation over `dim` (default all); its gradient is 0 where it is 0. */
   std(dim?: Dims, options: VarianceOptions = {}): Tensor {
     const { keepDim = false, correction = 1 } = checkOptions(options, "std", ["correction", "keepDim"]);
+    checkNumber(correction, "std", "a number as correction");
     const dims = normalizeDims(dim, this.rank, "std");
     return apply(reduction.variance, [this], { dims, keepDim, correction, root: true })[0]!;
   }
@@ -981,8 +994,8 @@ export class Tensor implements Scoped, Disposable {
    *
    * @throws ArgumentError when k is not from 1 to the size of the dim.
    */
-  kthvalue(k: number, { dim = -1, ...options }: KeepDimOptions & { readonly dim?: number } = {}): Sorted {
-    return selecting.kthvalue(this, k, dim, options);
+  kthvalue(k: number, options: KeepDimOptions & { readonly dim?: number } = {}): Sorted {
+    return selecting.kthvalue(this, k, options);
   }
 
   /**
@@ -1046,12 +1059,12 @@ export class Tensor implements Scoped, Disposable {
 
   /** exp(x) / Σ exp(x) along `dim`. */
   softmax(dim: number): Tensor {
-    return apply(rows.softmax, [this], { dims: normalizeDims(dim, this.rank, "softmax") })[0]!;
+    return apply(rows.softmax, [this], { dims: normalizeDims(normalizeDim(dim, this.rank, "softmax"), this.rank, "softmax") })[0]!;
   }
 
   /** x - log Σ exp(x) along `dim`. */
   logSoftmax(dim: number): Tensor {
-    return apply(rows.logSoftmax, [this], { dims: normalizeDims(dim, this.rank, "logSoftmax") })[0]!;
+    return apply(rows.logSoftmax, [this], { dims: normalizeDims(normalizeDim(dim, this.rank, "logSoftmax"), this.rank, "logSoftmax") })[0]!;
   }
 
   /** The running sum along `dim`; bool in int32. */
@@ -1152,7 +1165,8 @@ export class Tensor implements Scoped, Disposable {
   }
 
   /** The vector product along a dim of size 3 (default the last), broadcast. */
-  cross(other: Tensor, { dim = -1 }: { readonly dim?: number } = {}): Tensor {
+  cross(other: Tensor, options: { readonly dim?: number } = {}): Tensor {
+    const { dim = -1 } = checkOptions(options, "cross", ["dim"]);
     return products.cross(this, other, dim);
   }
 
@@ -1281,7 +1295,7 @@ export class Tensor implements Scoped, Disposable {
       throw new ArgumentError(`Cannot split ${formatShapes([this.shape])}: a positive whole size is needed, got ${size}`);
     }
     const sizes = typeof size !== "number"
-      ? size
+      ? checkList(size, "split", "x.split([1, 2])")
       : Array.from({ length: Math.max(1, Math.ceil(total / size)) }, (_, part) => Math.min(size, total - part * size));
     if (sizes.reduce((a, b) => a + b, 0) !== total) {
       throw new ShapeError(
@@ -1306,7 +1320,8 @@ export class Tensor implements Scoped, Disposable {
    *
    * @throws ArgumentError for a count that is not positive and whole.
    */
-  tensorSplit(parts: number | readonly number[], { dim = 0 }: { readonly dim?: number } = {}): Tensor[] {
+  tensorSplit(parts: number | readonly number[], options: { readonly dim?: number } = {}): Tensor[] {
+    const { dim = 0 } = checkOptions(options, "tensorSplit", ["dim"]);
     return rearranging.tensorSplit(this, parts, dim);
   }
 
@@ -1328,6 +1343,7 @@ export class Tensor implements Scoped, Disposable {
    * off.
    */
   pad(padding: readonly number[], options: { readonly value?: number } = {}): Tensor {
+    checkList(padding, "pad", "x.pad([1, 1])");
     const { value = 0 } = checkOptions(options, "pad", ["value"]);
     if (padding.length % 2 !== 0 || padding.length > 2 * this.rank || padding.some((n) => !Number.isInteger(n))) {
       throw new ArgumentError(
@@ -1432,7 +1448,8 @@ export class Tensor implements Scoped, Disposable {
   }
 
   /** Each element several times in a row along `dim` (default: flattened); one count, or one per element. */
-  repeatInterleave(repeats: number | readonly number[], { dim }: { readonly dim?: number } = {}): Tensor {
+  repeatInterleave(repeats: number | readonly number[], options: { readonly dim?: number } = {}): Tensor {
+    const { dim } = checkOptions(options, "repeatInterleave", ["dim"]);
     return rearranging.repeatInterleave(this, repeats, dim);
   }
 
@@ -1532,19 +1549,23 @@ export class Tensor implements Scoped, Disposable {
   }
 
   /** {@link Tensor.gather} with the other dims broadcast; without `dim` of the flattened tensor. */
-  takeAlongDim(index: Tensor, { dim }: { readonly dim?: number } = {}): Tensor {
+  takeAlongDim(index: Tensor, options: { readonly dim?: number } = {}): Tensor {
+    const { dim } = checkOptions(options, "takeAlongDim", ["dim"]);
     return picking.takeAlongDim(this, index, dim);
   }
 
   /** This tensor with `alpha` (default 1) times the slices of `source` added at the int32 positions [N] along `dim`. */
   indexAdd(dim: number, options: picking.IndexSlices & { readonly alpha?: number }): Tensor {
     const { index, source, alpha = 1 } = checkOptions(options, "indexAdd", ["index", "source", "alpha"]);
+    checkTensors("indexAdd", { index, source });
     return tidy(() => picking.placeSlices(this, dim, { index, source: source.mul(alpha), combine: "sum" }, "indexAdd"));
   }
 
   /** This tensor with the slices of `source` in place of those at the int32 positions [N] along `dim`. */
   indexCopy(dim: number, slices: picking.IndexSlices): Tensor {
-    return picking.placeSlices(this, dim, { ...slices, combine: "replace" }, "indexCopy");
+    const { index, source } = checkOptions(slices, "indexCopy", ["index", "source"]);
+    checkTensors("indexCopy", { index, source });
+    return picking.placeSlices(this, dim, { index, source, combine: "replace" }, "indexCopy");
   }
 
   /** This tensor with `value` in the slices at the int32 positions [N] along `dim`. */
@@ -1578,13 +1599,13 @@ export class Tensor implements Scoped, Disposable {
   }
 
   /** The distinct elements (or slices of `dim`), sorted. Waits for the values, since they decide the size. */
-  unique({ dim }: { readonly dim?: number } = {}): Promise<counting.Unique> {
-    return counting.unique(this, dim);
+  unique(options: { readonly dim?: number } = {}): Promise<counting.Unique> {
+    return counting.unique(this, options);
   }
 
   /** {@link unique} of neighbours alone: every run of equal elements (or slices of `dim`) once, in order. */
-  uniqueConsecutive({ dim }: { readonly dim?: number } = {}): Promise<counting.Unique> {
-    return counting.unique(this, dim, true);
+  uniqueConsecutive(options: { readonly dim?: number } = {}): Promise<counting.Unique> {
+    return counting.unique(this, options, true);
   }
 
   /** How often each whole number from 0 occurs in a vector. Waits for the values, since they decide the size. */
@@ -1615,6 +1636,7 @@ export class Tensor implements Scoped, Disposable {
 
   /** One value everywhere, on the same device, of the same type unless told. */
   newFull(shape: readonly number[], value: number, dtype: DType = this.dtype): Tensor {
+    checkSizes(shape, "newFull");
     return full(this.#storage.device, dtype, shape, value);
   }
 
@@ -1630,7 +1652,7 @@ export class Tensor implements Scoped, Disposable {
 
   /** The sum over what broadcasting from `shape` to this tensor's shape stretched. */
   sumTo(shape: readonly number[]): Tensor {
-    if (sameShape(this.shape, shape)) return this;
+    if (sameShape(this.shape, checkList(shape, "sumTo", "x.sumTo([3])"))) return this;
     const lead = this.rank - shape.length;
     const dims = this.shape.flatMap((size, dim) => dim < lead || (shape[dim - lead] === 1 && size !== 1) ? [dim] : []);
     return tidy(() => this.sum(dims, { keepDim: true }).reshape(shape));
@@ -1660,12 +1682,13 @@ export class Tensor implements Scoped, Disposable {
 
   /** Overwrites with another tensor's values, broadcast and converted. */
   copy_(source: Tensor): this {
+    checkTensor("copy_", source);
     const from = shaping.expand.view(source, { shape: broadcastShapes([this.shape, source.shape], "copy_") });
     this.#checkInPlace("copy_", from.shape, [source]);
     this.#withApart(source, (apart) => {
       const layout = apart === source ? from : shaping.expand.view(apart, { shape: from.shape });
       const launch = shaping.copyLaunch({ ...apart.view("copy_"), ...layout }, this.view("copy_"));
-      runLaunches(this.#storage.device, launch);
+      runLaunches("copy_", this.#storage.device, launch);
     });
     this.#storage.version++;
     return this;
@@ -1675,7 +1698,7 @@ export class Tensor implements Scoped, Disposable {
   fill_(value: number): this {
     this.#checkInPlace("fill_", this.shape, []);
     requireHeld("fill_", this.dtype, value);
-    runLaunches(this.#storage.device, shaping.fillLaunch(this.view("fill_"), value));
+    runLaunches("fill_", this.#storage.device, shaping.fillLaunch(this.view("fill_"), value));
     this.#storage.version++;
     return this;
   }
@@ -1686,6 +1709,7 @@ export class Tensor implements Scoped, Disposable {
   }
 
   #inPlace(op: typeof binary.add, other: Tensor | number): this {
+    if (typeof other !== "number") checkTensor(`${op.name}_`, other);
     const operands = typeof other === "number" ? [this] : [this, other];
     const attributes = typeof other === "number" ? { right: other } : binary.tensorsOnly;
     const [meta] = op.infer(operands, attributes);
@@ -1697,7 +1721,7 @@ export class Tensor implements Scoped, Disposable {
     this.#checkInPlace(`${op.name}_`, meta!.shape, operands);
     this.#withApart(operands.at(-1)!, (apart) => {
       const views = operands.map((_, position) => (position === 0 ? this : apart).view(op.name));
-      runLaunches(this.#storage.device, op.launch(views, [views[0]!], attributes));
+      runLaunches(`${op.name}_`, this.#storage.device, op.launch(views, [views[0]!], attributes));
     });
     this.#storage.version++;
     return this;
@@ -1808,7 +1832,7 @@ function execute<Attributes>(op: Op<Attributes>, inputs: readonly Tensor[], attr
       const views = inputs.map((input) => input.view(op.name));
       const outputs = op.infer(inputs, attributes).map(({ dtype, shape }) => allocate(device, dtype, shape, op.name));
       try {
-        runLaunches(device, op.launch(views, outputs.map((output) => output.view(op.name)), attributes));
+        runLaunches(op.name, device, op.launch(views, outputs.map((output) => output.view(op.name)), attributes));
       } catch (error) {
         for (const output of outputs) output.dispose();
         throw error;
@@ -1818,8 +1842,10 @@ function execute<Attributes>(op: Op<Attributes>, inputs: readonly Tensor[], attr
   }
 }
 
-function runLaunches(device: Device, launches: ReturnType<Extract<Op<never>, { kind: "kernel" }>["launch"]>): void {
+function runLaunches(op: string, device: Device, launches: ReturnType<Extract<Op<never>, { kind: "kernel" }>["launch"]>): void {
   for (const { kernel, inputs, outputs, scalars } of Array.isArray(launches) ? launches : [launches]) {
+    // Here all numbers meet that users give to an operation.
+    if (typeof scalars === "object") { for (const scalar of scalars) checkNumber(scalar, op); }
     runKernel(device, kernel, inputs, outputs, scalars);
   }
 }
@@ -1919,6 +1945,18 @@ export function checkTensorList(op: string, tensors: readonly Tensor[], example:
   return tensors;
 }
 
+/**
+ * Internal: tensors by name as they are given.
+ *
+ * @throws ArgumentError when they are in no object, or one of them is no tensor.
+ */
+export function checkTensorsByName(op: string, tensors: Readonly<Record<string, Tensor>>): void {
+  if (typeof tensors !== "object" || tensors === null || tensors instanceof Tensor) {
+    throw new ArgumentError(`Cannot ${op}: tensors by name are needed, as in { weight }, got ${kindOf(tensors)}`);
+  }
+  checkTensors(op, tensors);
+}
+
 /** The one device of all tensors. */
 function sameDevice(op: string, tensors: readonly Tensor[]): Device {
   for (const tensor of tensors) checkTensor(op, tensor);
@@ -1956,8 +1994,9 @@ export function fromBytes(device: Device, dtype: DType, shape: readonly number[]
 
 /** Internal: a tensor of one value. */
 export function full(device: Device, dtype: DType, shape: readonly number[], value: number): Tensor {
+  checkNumber(value, "full");
   const out = allocate(device, dtype, shape, "full");
-  runLaunches(device, shaping.fillLaunch(out.view("full"), value));
+  runLaunches("full", device, shaping.fillLaunch(out.view("full"), value));
   return out;
 }
 
@@ -1971,7 +2010,7 @@ export function read(...tensors: readonly Tensor[]): Promise<HostArray[]> {
 }
 
 async function readTensors(tensors: readonly Tensor[]): Promise<HostArray[]> {
-  const raw = await readRaw(tensors);
+  const raw = await readRaw(checkTensorList("read", tensors, "read(a, b)"));
   return raw.map((values, position) => tensors[position]!.dtype === "bool" ? Uint8Array.from(values) : values);
 }
 

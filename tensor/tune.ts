@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkFunction, checkOptions } from "./arguments.ts";
 import { type DeviceName, getDevice } from "./device.ts";
 import { ArgumentError } from "./errors.ts";
 import type { KernelChoices } from "./kernel.ts";
@@ -35,7 +36,9 @@ export interface TuneOptions {
  * assertEquals(useTuning(JSON.parse(saved)), choices.adapter !== "");
  * ```
  */
-export async function tune(body: () => unknown, { device, seconds = 60 }: TuneOptions = {}): Promise<KernelChoices> {
+export async function tune(body: () => unknown, options: TuneOptions = {}): Promise<KernelChoices> {
+  checkFunction(body, "tune");
+  const { device, seconds = 60 } = checkOptions(options, "tune", ["device", "seconds"]);
   if (!(seconds > 0)) throw new ArgumentError(`Cannot tune: more than 0 seconds are needed, got ${seconds}`);
   const { backend } = getDevice(device);
   const choose = backend.startTuning?.();
@@ -55,6 +58,7 @@ export async function tune(body: () => unknown, { device, seconds = 60 }: TuneOp
  * @returns Whether it was used: false for another adapter's choices, and on a device without any.
  * @throws ArgumentError when `choices` is not what {@link tune} gives.
  */
-export function useTuning(choices: KernelChoices, { device }: Pick<TuneOptions, "device"> = {}): boolean {
+export function useTuning(choices: KernelChoices, options: Pick<TuneOptions, "device"> = {}): boolean {
+  const { device } = checkOptions(options, "useTuning", ["device"]);
   return getDevice(device).backend.useChoices?.(choices) ?? false;
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions } from "../tensor/arguments.ts";
+import { checkList, checkNumbers, checkOptions } from "../tensor/arguments.ts";
 import { ShapeError } from "../tensor/errors.ts";
 
 /** The mean of some rows, and the directions in which they vary most. */
@@ -59,6 +59,9 @@ export function principalComponents(
 /** Where a row lies along each direction. */
 export function project(row: ArrayLike<number>, options: Components): number[] {
   const { mean, directions } = checkOptions(options, "project", ["mean", "directions", "explained"]);
+  checkNumbers(row, "project", "a row of numbers");
+  checkNumbers(mean, "project", "a mean of each column");
+  checkList(directions, "project", "project(row, principalComponents(rows, { width }))");
   return directions.map((direction) => direction.reduce((sum, value, i) => sum + value * (row[i]! - mean[i]!), 0));
 }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions } from "../tensor/arguments.ts";
+import { checkFunction, checkOptions, kindOf } from "../tensor/arguments.ts";
 import { noGrad } from "../autograd/mod.ts";
 import type { Batch, DataLoader } from "../data/mod.ts";
 import type { Module } from "../nn/mod.ts";
@@ -86,6 +86,11 @@ export interface FitOptions {
   readonly onEpoch?: (position: Position) => void | Promise<void>;
 }
 
+const fitOptions = [
+  ...["loader", "optimizer", "epochs", "modules", "schedule", "from", "maxSteps", "logEvery"] as const,
+  ...["signal", "beforeUpdate", "compile", "onLog", "onEpoch"] as const,
+] as const;
+
 /** How a loop ended. */
 export interface FitResult {
   /** Where it is now; give it to {@link FitOptions.from} to go on. */
@@ -131,6 +136,8 @@ export class DivergenceError extends Error {
  * ```
  */
 export async function fit(step: TrainingStep, options: FitOptions): Promise<FitResult> {
+  checkFunction(step, "fit", "a step");
+  checkOptions(options, "fit", fitOptions);
   const { loader, epochs, signal, maxSteps = Infinity, logEvery = 10, from = beginning } = options;
   checkFit(options);
   using means = new RunningMean();
@@ -173,7 +180,12 @@ function train(update: Update, batch: Batch, means: RunningMean): void {
   means.add(update(batch), { weight: batch.size });
 }
 
+function checkLoader(loader: DataLoader, op: string): void {
+  if (typeof loader?.batches !== "function") throw new ArgumentError(`Cannot ${op}: a loader is needed, got ${kindOf(loader)}`);
+}
+
 function checkFit({ loader, epochs, logEvery = 10, from = beginning }: FitOptions): void {
+  checkLoader(loader, "fit");
   if (loader.length === 0) throw new ArgumentError("Cannot fit: a loader with at least one batch is needed, got an empty one");
   const numbers = { epochs, logEvery, "from.epoch": from.epoch, "from.batch": from.batch, "from.step": from.step };
   for (const [name, value] of Object.entries(numbers)) {
@@ -203,7 +215,9 @@ export interface EvaluateOptions {
  * @returns The means of the loss (as `loss`) and of each metric; nothing for an empty loader.
  */
 export async function evaluate(step: TrainingStep, options: EvaluateOptions): Promise<Record<string, number>> {
+  checkFunction(step, "evaluate", "a step");
   const { loader, modules = [] } = checkOptions(options, "evaluate", ["loader", "modules"]);
+  checkLoader(loader, "evaluate");
   using means = new RunningMean();
   const before = modules.map((module) => module.training);
   for (const module of modules) module.eval();

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkTensors } from "../tensor/tensor.ts";
+import { checkTensors, checkTensorsByName } from "../tensor/tensor.ts";
 import { checkOptions } from "../tensor/arguments.ts";
 import { noGrad } from "../autograd/mod.ts";
 import { ArgumentError, formatShapes, ShapeError } from "../tensor/errors.ts";
@@ -114,7 +114,9 @@ export class RunningMean implements Disposable {
    *
    * @throws ShapeError for a value with more than one element.
    */
-  add(values: Readonly<Record<string, Tensor>>, { weight = 1 }: { readonly weight?: number } = {}): void {
+  add(values: Readonly<Record<string, Tensor>>, options: { readonly weight?: number } = {}): void {
+    checkTensorsByName("average", values);
+    const { weight = 1 } = checkOptions(options, "average", ["weight"]);
     noGrad(() => {
       for (const [name, value] of Object.entries(values)) {
         if (value.size !== 1) {
@@ -141,7 +143,8 @@ export class RunningMean implements Disposable {
   }
 
   /** Reads the means of all names with one wait, and with `reset` starts again. */
-  async read({ reset = false }: { readonly reset?: boolean } = {}): Promise<Record<string, number>> {
+  async read(options: { readonly reset?: boolean } = {}): Promise<Record<string, number>> {
+    const { reset = false } = checkOptions(options, "read", ["reset"]);
     const names = this.names;
     const sums = await read(...names.map((name) => this.#sums.get(name)!));
     const means = Object.fromEntries(names.map((name, position) => [name, sums[position]![0]! / this.#weights.get(name)!]));

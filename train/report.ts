@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions } from "../tensor/arguments.ts";
+import { checkList, checkOptions } from "../tensor/arguments.ts";
 import { type Confusion, type Curve, drawConfusion, drawCurve, drawEmbedding, type EmbeddingPlot, escapeHtml } from "./charts.ts";
 
 /** A name and what stands beside it. */
@@ -42,6 +42,7 @@ export interface Report {
 export function renderReport(options: Report): string {
   checkOptions(options, "renderReport", ["title", "subtitle", "figures", "curves", "confusion", "embedding", "settings"]);
   const { title, subtitle, figures, curves = [], confusion, embedding, settings } = options;
+  for (const rows of [figures, settings]) checkList(rows, "renderReport", '[["seed", "0"]]');
   const charts = curves.map((curve) => card(curve.name, drawCurve(curve)));
   const pictures = [
     ...(embedding === undefined ? [] : [card("Embedding", drawEmbedding(embedding) + legend(embedding), embedding.caption)]),

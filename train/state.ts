@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { checkOptions } from "../tensor/arguments.ts";
-import type { Module } from "../nn/mod.ts";
+import { checkOptions, kindOf } from "../tensor/arguments.ts";
+import { Module } from "../nn/mod.ts";
 import type { Optimizer, OptimizerState } from "../optim/mod.ts";
-import { DataError } from "../tensor/errors.ts";
+import { ArgumentError, DataError } from "../tensor/errors.ts";
 import { defaultGenerator, type Tensor } from "../tensor/mod.ts";
 import type { Checkpoint, Json } from "./checkpoint.ts";
 import type { Position } from "./loop.ts";
@@ -30,6 +30,7 @@ export interface TrainingParts {
  */
 export function captureTraining(parts: TrainingParts, position: Position, options: { readonly extra?: Json } = {}): Checkpoint {
   const { extra = null } = checkOptions(options, "captureTraining", ["extra"]);
+  checkParts(parts, "captureTraining");
   const tensors: Record<string, Tensor> = {};
   for (const [prefix, module] of Object.entries(parts.modules)) {
     for (const [name, tensor] of Object.entries(module.stateDict())) tensors[`${prefix}.${name}`] = tensor;
@@ -56,6 +57,7 @@ export function restoreTraining(parts: TrainingParts, options: Checkpoint): { po
   const { tensors, state } = checkOptions(options, "restoreTraining", ["tensors", "state"]);
   const { position, optimizer, schedule, generator, extra = null } = (state ?? {}) as Readonly<Record<string, Json>>;
   if (!isPosition(position)) throw new DataError("Cannot go on from a checkpoint: one of a training run is needed, got another one");
+  checkParts(parts, "restoreTraining");
   for (const [prefix, module] of Object.entries(parts.modules)) module.loadStateDict(withPrefix(tensors, prefix));
   if (parts.optimizer !== undefined) {
     parts.optimizer.loadStateDict({ ...(optimizer as unknown as OptimizerState), tensors: withPrefix(tensors, "optimizer") });
@@ -63,6 +65,12 @@ export function restoreTraining(parts: TrainingParts, options: Checkpoint): { po
   parts.schedule?.loadStateDict(schedule as never);
   defaultGenerator.state = generator as unknown as { seed: number; calls: number };
   return { position, extra };
+}
+
+function checkParts(parts: TrainingParts, op: string): void {
+  for (const module of Object.values(checkOptions(parts, op, ["modules", "optimizer", "schedule"]).modules ?? [undefined])) {
+    if (!(module instanceof Module)) throw new ArgumentError(`Cannot ${op}: modules by name are needed, got ${kindOf(module)}`);
+  }
 }
 
 function withPrefix(tensors: Readonly<Record<string, Tensor>>, prefix: string): Record<string, Tensor> {

@@ -7,7 +7,7 @@ import { checkOptions } from "../../tensor/arguments.ts";
 import { tidy } from "../../tensor/scope.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { Linear } from "../linear.ts";
-import { type Layer, Module } from "../module.ts";
+import { checkInputs, type Layer, Module } from "../module.ts";
 import { forLayers, type LayerOptions, layerOptions } from "../options.ts";
 
 /** A model that turns a batch of inputs into features [N, featureSize]. */
@@ -81,11 +81,13 @@ export class EncoderWithHead extends Module {
 
   /** [N, ...] → [N, encoder.featureSize]: what is left when the head is thrown away. */
   features(x: Tensor): Tensor {
+    checkInputs(this, { x });
     return this.encoder.forward(x);
   }
 
   /** [N, ...] → what the head makes of the features. */
   override forward(x: Tensor): Tensor {
+    checkInputs(this, { x });
     return tidy(() => this.head.forward(this.features(x)));
   }
 }

@@ -8,7 +8,7 @@ import { ArgumentError } from "../../tensor/errors.ts";
 import { tidy } from "../../tensor/scope.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { Linear } from "../linear.ts";
-import { Module } from "../module.ts";
+import { checkInputs, Module } from "../module.ts";
 import { forLayers, type LayerOptions, layerOptions } from "../options.ts";
 import type { Encoder } from "./encoder.ts";
 
@@ -37,6 +37,7 @@ export class MLP extends Module implements Encoder {
 
   /** [N, ...] → [N, featureSize]. */
   override forward(x: Tensor): Tensor {
+    checkInputs(this, { x });
     return tidy(() => this.layers.reduce<Tensor>((value, layer) => layer.forward(value).relu(), x.flatten(1)));
   }
 }

@@ -11,7 +11,7 @@ import { Sequential } from "../container.ts";
 import { Conv2d, type ConvLayerOptions } from "../conv.ts";
 import { kaimingNormal } from "../init.ts";
 import { Linear } from "../linear.ts";
-import { Module } from "../module.ts";
+import { checkInputs, Module } from "../module.ts";
 import { BatchNorm2d } from "../normalization.ts";
 import { forLayers, type LayerOptions, layerOptions } from "../options.ts";
 import type { Encoder } from "./encoder.ts";
@@ -119,6 +119,7 @@ export class ResNet18 extends Module implements Encoder {
 
   /** [N, inChannels, H, W] → [N, featureSize]. */
   features(x: Tensor): Tensor {
+    checkInputs(this, { x });
     return tidy(() => {
       const first = this.bn1.forward(this.conv1.forward(x)).relu();
       const stem = this.stem === "large" ? maxPool2d(first, 3, { stride: 2, padding: 1 }) : first;
@@ -129,6 +130,7 @@ export class ResNet18 extends Module implements Encoder {
 
   /** [N, inChannels, H, W] → [N, numClasses], or the features [N, featureSize] without a classifier. */
   override forward(x: Tensor): Tensor {
+    checkInputs(this, { x });
     return tidy(() => this.fc?.forward(this.features(x)) ?? this.features(x));
   }
 }

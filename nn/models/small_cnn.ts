@@ -10,7 +10,7 @@ import type { Tensor } from "../../tensor/tensor.ts";
 import { maxPool2d } from "../../tensor/pooling.ts";
 import { Conv2d } from "../conv.ts";
 import { Linear } from "../linear.ts";
-import { Module } from "../module.ts";
+import { checkInputs, Module } from "../module.ts";
 import { BatchNorm2d } from "../normalization.ts";
 import { forLayers, type LayerOptions, layerOptions } from "../options.ts";
 import type { Encoder } from "./encoder.ts";
@@ -75,6 +75,7 @@ export class SmallCNN extends Module implements Encoder {
 
   /** [N, inChannels, H, W] → [N, featureSize]. */
   override forward(x: Tensor): Tensor {
+    checkInputs(this, { x });
     return tidy(() => {
       const first = maxPool2d(this.bn1.forward(this.conv1.forward(x)).relu(), 2);
       const second = maxPool2d(this.bn2.forward(this.conv2.forward(first)).relu(), 2);

@@ -6,12 +6,13 @@
  *
  * @module
  */
+import { checkBytes, checkOptions } from "../arguments.ts";
 import { tensor } from "../create.ts";
 import type { DeviceName } from "../device.ts";
 import type { DType } from "../dtype.ts";
 import { keep, tidy } from "../scope.ts";
 import { sizeOf } from "../shape.ts";
-import type { Tensor } from "../tensor.ts";
+import { checkTensors, type Tensor } from "../tensor.ts";
 import { writeFileAtomically } from "./atomic_file.ts";
 import { malformed, readTensorFile } from "./malformed.ts";
 import { type Decoded, decodeValues, type StoredType, storedTypes } from "./stored_types.ts";
@@ -65,6 +66,7 @@ const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
  * ```
  */
 export async function encodeNpy(x: Tensor): Promise<Uint8Array<ArrayBuffer>> {
+  checkTensors("encodeNpy", { x });
   const values = await x.data();
   const sizes = x.rank === 1 ? `${x.shape[0]},` : x.shape.join(", ");
   const header = `{'descr': '${written[x.dtype]}', 'fortran_order': False, 'shape': (${sizes}), }`;
@@ -84,7 +86,9 @@ export async function encodeNpy(x: Tensor): Promise<Uint8Array<ArrayBuffer>> {
  * @throws DataError naming the file and the offset where it is truncated or malformed, has a type that is none of these, or a whole number
  * beyond 32 bits.
  */
-export function decodeNpy(bytes: Uint8Array, { name = "npy", device }: NpyReadOptions = {}): Tensor {
+export function decodeNpy(bytes: Uint8Array, options: NpyReadOptions = {}): Tensor {
+  const { name = "npy", device } = checkOptions(options, "decodeNpy", ["name", "device"]);
+  checkBytes(bytes, "decodeNpy");
   return makeTensor(parseNpy(bytes, name), device);
 }
 

@@ -3,8 +3,9 @@
  *
  * @module
  */
+import { checkBytes, checkOptions } from "../arguments.ts";
 import type { DeviceName } from "../device.ts";
-import type { Tensor } from "../tensor.ts";
+import { checkTensorsByName, type Tensor } from "../tensor.ts";
 import { writeFileAtomically } from "./atomic_file.ts";
 import { malformed, readTensorFile } from "./malformed.ts";
 import { encodeNpy, makeTensor, type NpyReadOptions, type ParsedNpy, parseNpy } from "./npy.ts";
@@ -35,8 +36,10 @@ const extension = ".npy";
  */
 export async function encodeNpz(
   tensors: Readonly<Record<string, Tensor>>,
-  { compress = false }: NpzOptions = {},
+  options: NpzOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
+  const { compress = false } = checkOptions(options, "encodeNpz", ["compress"]);
+  checkTensorsByName("encodeNpz", tensors);
   const files: ZipFile[] = [];
   for (const [name, x] of Object.entries(tensors)) files.push({ name: name + extension, bytes: await encodeNpy(x) });
   return await encodeZip(files, { compress });
@@ -48,7 +51,9 @@ export async function encodeNpz(
  *
  * @throws DataError naming the file and the offset where it is truncated or malformed, or holds what is no array.
  */
-export async function decodeNpz(bytes: Uint8Array, { name = "npz", device }: NpyReadOptions = {}): Promise<Record<string, Tensor>> {
+export async function decodeNpz(bytes: Uint8Array, options: NpyReadOptions = {}): Promise<Record<string, Tensor>> {
+  const { name = "npz", device } = checkOptions(options, "decodeNpz", ["name", "device"]);
+  checkBytes(bytes, "decodeNpz");
   const parsed: [string, ParsedNpy][] = [];
   // Everything is checked before the first tensor is made, so a malformed file leaves none behind.
   for (const file of await decodeZip(bytes, name)) {

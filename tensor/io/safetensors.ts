@@ -5,13 +5,14 @@
  *
  * @module
  */
+import { checkBytes, checkOptions } from "../arguments.ts";
 import { tensor } from "../create.ts";
 import type { DeviceName } from "../device.ts";
 import type { DType } from "../dtype.ts";
 import { DataError } from "../errors.ts";
 import { keep } from "../scope.ts";
 import { sizeOf } from "../shape.ts";
-import { type HostArray, read, type Tensor } from "../tensor.ts";
+import { checkTensorsByName, type HostArray, read, type Tensor } from "../tensor.ts";
 import { writeFileAtomically } from "./atomic_file.ts";
 import { malformed, readTensorFile } from "./malformed.ts";
 import { type Decoded, decodeValues, type StoredType, storedTypes } from "./stored_types.ts";
@@ -55,8 +56,10 @@ export interface SafetensorsReadOptions {
  */
 export async function encodeSafetensors(
   tensors: Readonly<Record<string, Tensor>>,
-  { metadata = {} }: SafetensorsOptions = {},
+  options: SafetensorsOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
+  const { metadata = {} } = checkOptions(options, "encodeSafetensors", ["metadata"]);
+  checkTensorsByName("encodeSafetensors", tensors);
   // The widest types first, so that every value lies at a multiple of its size.
   const width = (name: string) => storedTypes[typeNames[tensors[name]!.dtype]].bytes;
   const names = Object.keys(tensors).sort((a, b) => width(b) - width(a) || (a < b ? -1 : 1));
@@ -109,7 +112,9 @@ function bytesOf(values: HostArray): Uint8Array {
  *
  * @throws DataError naming the file and the offset where it is truncated or malformed.
  */
-export function decodeSafetensors(bytes: Uint8Array, { name = "safetensors", device }: SafetensorsReadOptions = {}): SafetensorsContent {
+export function decodeSafetensors(bytes: Uint8Array, options: SafetensorsReadOptions = {}): SafetensorsContent {
+  const { name = "safetensors", device } = checkOptions(options, "decodeSafetensors", ["name", "device"]);
+  checkBytes(bytes, "decodeSafetensors");
   const { header, start } = readHeader(bytes, name);
   const { [metadataKey]: metadata = {}, ...rest } = header;
   if (!isRecord(metadata) || !Object.values(metadata).every((value) => typeof value === "string")) {

@@ -152,7 +152,7 @@ function productByHalves(x: Tensor, attributes: ReduceAttributes): Tensor {
   const order = dimsLast(x.rank, attributes.dims);
   const kept = order.slice(0, order.length - attributes.dims.length).map((dim) => x.shape[dim]!);
   const length = rowLength(x, attributes.dims);
-  if (length === 0) return x.sum(attributes.dims, attributes).add(1);
+  if (length === 0) return x.sum(attributes.dims, { keepDim: attributes.keepDim }).add(1);
   let y = x.permute(order).reshape([...kept, length]);
   for (let count = length; count > 1; count = Math.ceil(count / 2)) {
     const even = count % 2 === 0 ? y : y.pad([0, 1], { value: 1 });

@@ -99,6 +99,8 @@ const synonyms: Readonly<Record<string, readonly string[]>> = {
   num_features: ["channels", "features"],
   num_channels: ["channels"],
   num_groups: ["groups"],
+  in1_features: ["inFeatures"],
+  in2_features: ["inFeatures"],
   num_embeddings: ["count", "embeddings", "size"],
   embedding_dim: ["dim", "width"],
   _weight: ["weight"],
