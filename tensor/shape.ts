@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkList, listOf } from "./arguments.ts";
+import { checkList, checkNumber, listOf } from "./arguments.ts";
 import { ArgumentError, formatShapes, IndexError, ShapeError } from "./errors.ts";
 
 /** The size of each dimension; `[]` is a single number. */
@@ -86,11 +86,12 @@ export function expandStrides(shape: Shape, strides: readonly number[], to: Shap
 /**
  * Turns a possibly negative dim into its position.
  *
- * @throws IndexError when it lies outside -rank … rank-1 (a 0-d tensor takes 0 and -1, as in PyTorch).
+ * @throws IndexError when it lies outside -rank … rank-1 (a 0-d tensor takes 0 and -1, as in PyTorch); ArgumentError for what is no number.
  */
 export function normalizeDim(dim: number, rank: number, op: string): number {
   const span = Math.max(rank, 1);
   if (!Number.isInteger(dim) || dim < -span || dim >= span) {
+    checkNumber(dim, op, "a dim");
     throw new IndexError(`Cannot ${op}: a dim in ${-span} … ${span - 1} is needed, got ${dim}`);
   }
   return dim < 0 ? dim + span : dim;
