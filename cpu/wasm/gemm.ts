@@ -15,7 +15,7 @@ import {
   tileRows,
 } from "./gemm_kernels.ts";
 import { functionsOn, type ScratchHeap, scratchPointer } from "./scratch.ts";
-import { forEachPiece, forEachRange, pieceLength, piecesFor } from "./tasks.ts";
+import { forEachRange, piecesFor } from "./tasks.ts";
 import { emitVectorProducts } from "./vector_kernels.ts";
 
 /** Where a matrix lies: byte address and byte strides along its own dim (M of A, N of B) and along k. */
@@ -52,12 +52,6 @@ export interface Product {
 const usualDepth = 384;
 const mostDepth = 512;
 
-/** Rows of a packed block of A, which stays in the second-level cache. */
-const blockRows = 24 * tileRows;
-
-/** Columns of a packed block of B. */
-const blockColumns = 128 * tileColumns;
-
 /** Depth between two additions to y in matrix-vector products, so that rounding errors of long sums stay small. */
 const vectorDepth = 1024;
 
@@ -93,8 +87,7 @@ export function multiply(heap: ScratchHeap, product: Product): void {
   if (depth === 0) {
     if (product.accumulate !== true) clearRows(heap, product);
   } else if (!multiplyVector(heap, product)) {
-    if (piecesFor(heap, duration(product), 2) > 1) multiplyTogether(heap, product);
-    else multiplyBlocks(heap, product);
+    multiplyInParts(heap, product);
   }
 }
 
@@ -120,86 +113,68 @@ function clearRows(heap: ScratchHeap, { pointer, stride, rows, columns }: Produc
   for (let row = 0; row < rows; row++) clear!(pointer + row * stride, columns * 4);
 }
 
-function multiplyBlocks(heap: ScratchHeap, product: Product): void {
+/** How much of the smaller operand is packed at once: rows or columns, and elements in all. It stays in the last-level cache. */
+const commonLength = 102 * tileRows * 4;
+const commonElements = 2_500_000;
+
+/** Rows or columns of the larger operand that a piece packs at once, which stay in the second-level cache: whole tiles of both. */
+const ownLength = 6 * tileRows * 4;
+
+/** The least rows and columns of a piece, and its shortest time in nanoseconds: less would read the smaller operand too often. */
+const leastLength = { rows: 4 * tileRows, columns: 2 * tileColumns };
+const shortestPiece = 40_000;
+
+/** Multiplies part after part of the smaller operand with all of the larger one. */
+function multiplyInParts(heap: ScratchHeap, product: Product): void {
   const { a, b, pointer, stride, rows, columns, depth, accumulate } = product;
-  const block = blockFunction(heap, product);
   const deep = blockDepth(depth);
-  const packedA = scratchPointer(heap, "gemm a", Math.min(rows, blockRows) * deep * 4);
-  const packedB = scratchPointer(heap, "gemm b", Math.min(columns + tileColumns, blockColumns) * deep * 4);
-  const tile = scratchPointer(heap, "gemm tile", tileRows * tileColumns * 4);
-  for (let column = 0; column < columns; column += blockColumns) {
-    const width = Math.min(blockColumns, columns - column);
-    for (let k = 0; k < depth; k += deep) {
-      const span = Math.min(deep, depth - k);
-      packPanels(heap, "columns", { ...b, pointer: b.pointer + column * b.across + k * b.along }, packedB, width, span);
-      for (let row = 0; row < rows; row += blockRows) {
-        const height = Math.min(blockRows, rows - row);
-        packPanels(heap, "rows", { ...a, pointer: a.pointer + row * a.across + k * a.along }, packedA, height, span);
-        const target = pointer + row * stride + column * 4;
-        block(packedA, packedB, height, width, span, target, stride, k > 0 || accumulate === true ? 1 : 0, tile);
-      }
+  const length = Math.min(rows, columns, commonLength);
+  const most = deep * Math.max(1, Math.floor(commonElements / (length * deep)));
+  for (let k = 0; k < depth; k += most) {
+    for (let from = 0; from < Math.min(rows, columns); from += length) {
+      const [row, column] = columns >= rows ? [from, 0] : [0, from];
+      multiplyPart(heap, {
+        a: { ...a, pointer: a.pointer + row * a.across + k * a.along },
+        b: { ...b, pointer: b.pointer + column * b.across + k * b.along },
+        pointer: pointer + row * stride + column * 4,
+        stride,
+        rows: columns >= rows ? Math.min(length, rows - row) : rows,
+        columns: columns >= rows ? columns : Math.min(length, columns - column),
+        depth: Math.min(most, depth - k),
+        accumulate: k > 0 || accumulate === true,
+      }, deep);
     }
   }
 }
 
-/** Rows, columns and depth that are packed at once when threads share a product: they stay in the last-level cache. */
-const sharedRows = 17 * blockRows;
-const sharedColumns = 2 * blockColumns;
-const sharedDepth = 1024;
-
-/** The least rows and columns of a piece: less would read the packed operands too often. */
-const pieceRows = 8 * tileRows;
-const pieceColumns = 8 * tileColumns;
-
-/** As {@link multiplyBlocks}, with everything packed before any tile is computed, so that threads share both. */
-function multiplyTogether(heap: ScratchHeap, product: Product): void {
-  const { a, b, pointer, stride, rows, columns, depth, accumulate } = product;
-  const deep = blockDepth(depth);
-  const most = deep * Math.max(1, Math.floor(sharedDepth / deep));
-  for (let column = 0; column < columns; column += sharedColumns) {
-    for (let k = 0; k < depth; k += most) {
-      for (let row = 0; row < rows; row += sharedRows) {
-        multiplyPart(heap, {
-          a: { ...a, pointer: a.pointer + row * a.across + k * a.along },
-          b: { ...b, pointer: b.pointer + column * b.across + k * b.along },
-          pointer: pointer + row * stride + column * 4,
-          stride,
-          rows: Math.min(sharedRows, rows - row),
-          columns: Math.min(sharedColumns, columns - column),
-          depth: Math.min(most, depth - k),
-          accumulate: k > 0 || accumulate === true,
-        }, deep);
-      }
-    }
-  }
-}
-
+/**
+ * Packs the smaller operand, then multiplies piece by piece of the larger one, which is packed by who multiplies it: so it is still in the
+ * nearest cache, and threads wait for each other only once.
+ */
 function multiplyPart(heap: ScratchHeap, { a, b, pointer, stride, rows, columns, depth, accumulate }: Product, deep: number): void {
-  const width = Math.ceil(columns / tileColumns) * tileColumns;
-  const packedA = scratchPointer(heap, "gemm shared a", rows * depth * 4);
-  const packedB = scratchPointer(heap, "gemm shared b", width * depth * 4);
-  packTogether(heap, "rows", a, { target: packedA, count: rows, room: rows, depth, deep });
-  packTogether(heap, "columns", b, { target: packedB, count: columns, room: width, depth, deep });
-  const time = duration({ rows, columns, depth });
-  const pieces = piecesFor(heap, time, Infinity);
-  const down = Math.max(
-    Math.ceil(rows / blockRows),
-    Math.min(pieces, Math.floor(rows / pieceRows), Math.ceil(pieces * rows / (rows + columns))),
-    1,
-  );
-  const across = Math.max(1, Math.min(Math.ceil(pieces / down), Math.floor(columns / pieceColumns)));
-  const height = pieceLength(rows, down, tileRows);
-  const breadth = pieceLength(columns, across, tileColumns);
-  const steps = Math.ceil(rows / height);
-  forEachPiece(heap, time, steps * Math.ceil(columns / breadth), (on, index) => {
-    const [row, column] = [index % steps * height, Math.floor(index / steps) * breadth];
-    const [down, across] = [Math.min(height, rows - row), Math.min(breadth, columns - column)];
-    const tile = scratchPointer(on, "gemm tile", tileRows * tileColumns * 4);
+  const byColumns = columns >= rows;
+  const room = byColumns ? rows : Math.ceil(columns / tileColumns) * tileColumns;
+  const packed = scratchPointer(heap, "gemm common", room * depth * 4);
+  if (byColumns) packTogether(heap, "rows", a, { target: packed, count: rows, room, depth, deep });
+  else packTogether(heap, "columns", b, { target: packed, count: columns, room, depth, deep });
+  const [own, operand, size, multiple] = byColumns ? ["columns", b, columns, tileColumns] as const : ["rows", a, rows, tileRows] as const;
+  const time = duration({ rows, columns, depth }) + size * depth * nanosecondsPerFloat;
+  const pieces = piecesFor(heap, time, Math.min(size / leastLength[own], time / shortestPiece));
+  forEachRange(heap, time, size, pieces, multiple, (on, first, last) => {
     const block = blockFunction(on, { rows, columns });
-    for (let k = 0; k < depth; k += deep) {
-      const span = Math.min(deep, depth - k);
-      const [from, panels] = [packedA + (k * rows + row * span) * 4, packedB + (k * width + column * span) * 4];
-      block(from, panels, down, across, span, pointer + row * stride + column * 4, stride, k > 0 || accumulate === true ? 1 : 0, tile);
+    const tile = scratchPointer(on, "gemm tile", tileRows * tileColumns * 4);
+    const panels = scratchPointer(on, "gemm own", Math.min(ownLength, last - first + multiple) * Math.min(deep, depth) * 4);
+    for (let from = first; from < last; from += ownLength) {
+      const length = Math.min(ownLength, last - from);
+      const target = pointer + (byColumns ? from * 4 : from * stride);
+      for (let k = 0; k < depth; k += deep) {
+        const span = Math.min(deep, depth - k);
+        packPanels(on, own, { ...operand, pointer: operand.pointer + from * operand.across + k * operand.along }, panels, length, span);
+        const common = packed + k * room * 4;
+        const add = k > 0 || accumulate === true ? 1 : 0;
+        if (byColumns) block(common, panels, rows, length, span, target, stride, add, tile);
+        else block(panels, common, length, columns, span, target, stride, add, tile);
+      }
     }
   });
 }

@@ -203,40 +203,52 @@ export function emitSpill(module: ModuleBuilder): FunctionBuilder {
   return fn;
 }
 
+/** Rows of packed A that are multiplied with all of B before the next ones, so that they stay in the second-level cache. */
+const blockRows = 24 * tileRows;
+
 /**
- * (a panels, b panels, rows, columns, k, c, row stride of c, accumulate, scratch tile): the product of two packed blocks.
+ * (a panels, b panels, rows, columns, k, c, row stride of c, accumulate, scratch tile): the product of two packed operands.
  * The last panel of A is as narrow as its rows, the last of B 4 wide when 4 columns or fewer are left.
  */
 function emitBlock(module: ModuleBuilder, tiles: Tiles, { heights, full, rest }: BlockTiles): void {
   const spill = rest === 0 ? undefined : emitSpill(module);
   const fn = module.function("block", { params: ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"] });
   const [a, b, rows, columns, k, c, stride, accumulate, scratch] = fn.parameters as Local[] as Locals;
-  const panel = fn.local("i32");
-  const target = fn.local("i32");
+  const [height, strips, left, corner, panel, target] = Array.from({ length: 6 }, () => fn.local("i32")) as Locals6;
   const call = (tileRow: number, width: number): void => {
-    fn.get(panel).get(b).get(k).get(target).get(stride).get(accumulate).call(tiles.get(tileRow * 16 + width)!);
+    fn.get(panel).get(strips).get(k).get(target).get(stride).get(accumulate).call(tiles.get(tileRow * 16 + width)!);
   };
-  const strip = emitStrips(fn, { a, c, rows, k, stride, panel, target }, heights);
-  if (full) {
-    fn.block((done) => {
-      fn.loop((next) => {
-        fn.get(columns).i32(tileColumns).op("i32.lt_s").branchIf(done);
-        strip(tileColumns, call);
-        fn.get(k).i32(tileColumns * 4).op("i32.mul").get(b).op("i32.add").set(b);
-        fn.increment(c, tileColumns * 4).increment(columns, -tileColumns).branch(next);
-      });
-    });
-  }
-  if (spill === undefined) return;
   const callLoose = (tileRow: number, width: number): void => {
-    fn.get(panel).get(b).get(k).get(scratch).i32(tileColumns * 4).i32(0).call(tiles.get(tileRow * 16 + width)!);
-    fn.get(scratch).get(target).get(stride).i32(tileRow).get(columns).get(accumulate).call(spill);
+    fn.get(panel).get(strips).get(k).get(scratch).i32(tileColumns * 4).i32(0).call(tiles.get(tileRow * 16 + width)!);
+    fn.get(scratch).get(target).get(stride).i32(tileRow).get(left).get(accumulate).call(spill!);
   };
-  fn.get(columns).if(() => {
-    if (rest === 8) strip(8, callLoose);
-    else fn.get(columns).i32(4).op("i32.eq").if(() => strip(4, call), () => strip(4, callLoose));
+  const strip = emitStrips(fn, { a, c: corner, rows: height, k, stride, panel, target }, heights);
+  fn.loop((nextRows) => {
+    fn.get(rows).i32(blockRows).get(rows).i32(blockRows).op("i32.lt_s").op("select").set(height);
+    fn.get(b).set(strips).get(columns).set(left).get(c).set(corner);
+    if (full) {
+      fn.block((done) => {
+        fn.loop((next) => {
+          fn.get(left).i32(tileColumns).op("i32.lt_s").branchIf(done);
+          strip(tileColumns, call);
+          fn.get(k).i32(tileColumns * 4).op("i32.mul").get(strips).op("i32.add").set(strips);
+          fn.increment(corner, tileColumns * 4).increment(left, -tileColumns).branch(next);
+        });
+      });
+    }
+    if (rest !== 0) {
+      fn.get(left).if(() => {
+        if (rest === 8) strip(8, callLoose);
+        else fn.get(left).i32(4).op("i32.eq").if(() => strip(4, call), () => strip(4, callLoose));
+      });
+    }
+    fn.get(k).i32(4).op("i32.mul").get(height).op("i32.mul").get(a).op("i32.add").set(a);
+    fn.get(stride).get(height).op("i32.mul").get(c).op("i32.add").set(c);
+    fn.get(rows).get(height).op("i32.sub").tee(rows).branchIf(nextRows);
   });
 }
+
+type Locals6 = [Local, Local, Local, Local, Local, Local];
 
 /** Parameters of a function with many of them; destructuring more than there are gives an error at once when the code is encoded. */
 type Locals = [Local, Local, Local, Local, Local, Local, Local, Local, Local];
