@@ -303,18 +303,32 @@ export function emitChoice(fn: FunctionBuilder, local: Local, values: readonly n
 /** How the source of a panel lies: contiguous along the panel's width, along k, or neither way. The first two go by vectors. */
 export type PackLayout = "across" | "along" | "strided";
 
+/** Panels that are filled together from sources contiguous across them: each touches whole lines of the cache, though it reads few bytes. */
+const panelsTogether = 4;
+
 /** `pack` (source, target, panels, k, stride along k, stride along the panel's width): full panels of a width from one layout. */
 export function emitPacker(module: ModuleBuilder, width: number, layout: PackLayout): void {
   const fn = module.function("pack", { params: ["i32", "i32", "i32", "i32", "i32", "i32"] });
   const [source, target, panels, k, along, across] = fn.parameters as [Local, Local, Local, Local, Local, Local];
+  const eachPanels = (count: number, body: () => void): void => {
+    fn.block((done) => {
+      fn.loop((next) => {
+        fn.get(panels).i32(count).op("i32.lt_s").branchIf(done);
+        body();
+        fn.get(across).i32(width * count).op("i32.mul").get(source).op("i32.add").set(source);
+        fn.increment(panels, -count).branch(next);
+      });
+    });
+  };
+  if (layout === "across") {
+    for (const count of [panelsTogether, 1]) eachPanels(count, () => emitCopyAcross(fn, { source, target, k, along }, width, count));
+    return;
+  }
   const counter = fn.local("i32");
-  const panel = fn.local("i32");
-  const panelStep = fn.local("i32");
-  const lines = Array.from({ length: layout === "across" ? 1 : width }, () => fn.local("i32"));
-  fn.get(across).i32(width).op("i32.mul").set(panelStep).get(panels);
-  emitCountdown(fn, panel, 1, () => {
+  const lines = Array.from({ length: width }, () => fn.local("i32"));
+  eachPanels(1, () => {
     fn.get(source).set(lines[0]!);
-    for (let row = 1; row < lines.length; row++) fn.get(lines[row - 1]!).get(across).op("i32.add").set(lines[row]!);
+    for (let row = 1; row < width; row++) fn.get(lines[row - 1]!).get(across).op("i32.add").set(lines[row]!);
     fn.get(k);
     if (layout === "along") {
       fn.i32(-4).op("i32.and");
@@ -326,21 +340,46 @@ export function emitPacker(module: ModuleBuilder, width: number, layout: PackLay
       fn.get(k).i32(3).op("i32.and");
     }
     emitCountdown(fn, counter, 1, () => {
-      if (layout === "across") emitRow(fn, lines[0]!, target, width);
-      else lines.forEach((line, row) => fn.get(target).get(line).load("f32.load").store("f32.store", row * 4));
-      lines.forEach((line) => fn.get(line).get(along).op("i32.add").set(line));
+      lines.forEach((line, row) => {
+        fn.get(target).get(line).load("f32.load").store("f32.store", row * 4).get(line).get(along).op("i32.add").set(line);
+      });
       fn.increment(target, width * 4);
     });
-    fn.get(source).get(panelStep).op("i32.add").set(source);
   });
 }
 
-/** Emits a copy of one row of a panel, whose elements follow each other. */
-function emitRow(fn: FunctionBuilder, from: Local, target: Local, width: number): void {
-  for (let part = 0; part < width; part += 4) {
-    if (width - part >= 4) fn.get(target).get(from).load("v128.load", part * 4).store("v128.store", part * 4);
-    else fn.get(target).get(from).load("f64.load", part * 4).store("f64.store", part * 4);
+/** The locals of a packer: where it reads, where it writes, how many steps of k there are and the bytes between them. */
+interface PackerLocals {
+  readonly source: Local;
+  readonly target: Local;
+  readonly k: Local;
+  readonly along: Local;
+}
+
+/** Emits filling some panels from a source that is contiguous across them; the target moves behind them. */
+function emitCopyAcross(fn: FunctionBuilder, { source, target, k, along }: PackerLocals, width: number, panels: number): void {
+  const [from, counter] = [fn.local("i32"), fn.local("i32")];
+  const targets = Array.from({ length: panels }, (_, panel) => panel === panels - 1 ? target : fn.local("i32"));
+  if (panels > 1) {
+    const bytes = fn.local("i32");
+    fn.get(k).i32(width * 4).op("i32.mul").set(bytes);
+    fn.get(target).set(targets[0]!);
+    for (let panel = 1; panel < panels; panel++) fn.get(targets[panel - 1]!).get(bytes).op("i32.add").set(targets[panel]!);
+    fn.release(bytes);
   }
+  fn.get(source).set(from).get(k);
+  emitCountdown(fn, counter, 1, () => {
+    targets.forEach((to, panel) => {
+      for (let part = 0; part < width; part += 4) {
+        const at = (panel * width + part) * 4;
+        if (width - part >= 4) fn.get(to).get(from).load("v128.load", at).store("v128.store", part * 4);
+        else fn.get(to).get(from).load("f64.load", at).store("f64.store", part * 4);
+      }
+      fn.increment(to, width * 4);
+    });
+    fn.get(from).get(along).op("i32.add").set(from);
+  });
+  for (const local of [from, counter, ...targets.slice(0, -1)]) fn.release(local);
 }
 
 /** Emits 4 elements of each of 2 or 4 lines, transposed, into 4 rows of a panel from column `first` on. */
