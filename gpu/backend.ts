@@ -242,8 +242,8 @@ export class GpuBackend implements Backend {
   }
 
   /**
-   * Looks everything up that {@link run} would, once; the function it returns runs the kernel. For kernels that run again and again on the
-   * same storages.
+   * Looks everything up that {@link run} would, once; the function it returns runs the kernel. For kernels that run again and again on
+   * storages of the same sizes, which the views may exchange between runs.
    *
    * @throws DTypeError and DeviceError as {@link run} does.
    */

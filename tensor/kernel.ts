@@ -331,7 +331,10 @@ export interface Backend {
   read(ranges: readonly ReadRange[]): Promise<ArrayBuffer[]>;
   /** Runs a kernel. Views of zero elements may come; `scalars` fill the expressions' scalar slots. */
   run(kernel: Kernel, inputs: readonly View[], outputs: readonly View[], scalars: readonly number[]): void;
-  /** {@link run} with everything looked up in advance, for a kernel that runs again and again on the same views. May be absent. */
+  /**
+   * {@link run} with everything looked up in advance, for a kernel that runs again and again on the same views. Between runs a view may be
+   * given another storage of the same size, as long as views of different storages stay so. May be absent.
+   */
   prepare?(kernel: Kernel, inputs: readonly View[], outputs: readonly View[]): (scalars: readonly number[]) => void;
   /**
    * Times what runs from now on; the function it returns ends that and gives the runs in their order. Absent where a device cannot; throws

@@ -14,6 +14,7 @@ import {
   keep,
   memory,
   ones,
+  OutOfMemoryError,
   registerDevice,
   scope,
   type Tensor,
@@ -87,6 +88,22 @@ for (const device of ["cpu of 1", "cpu of 2", "webgpu"]) {
     for (const [position, x] of [...args, args[1]!].entries()) {
       assertValues(await results[position]!.data(), await x.mul(2).exp().data());
     }
+  });
+
+  on(device, "reads rows of a larger tensor where they lie, on a CPU, and copies strided ones", (make) => {
+    using _ = scope();
+    const step = compile((x: Tensor) => x.mul(2));
+    const table = make(1).reshape([600, 500]);
+    const kernels = (x: Tensor) => {
+      const before = kernelsRunOn(device);
+      step(x);
+      return kernelsRunOn(device) - before;
+    };
+    const rows = [0, 1, 5, 500].map((start) => table.narrow(0, { start, length: 100 }));
+    rows.forEach(kernels);
+    const copies = device === "webgpu" ? 1 : 0;
+    assertEquals(rows.map(kernels), Array(4).fill(1 + copies));
+    assertEquals(kernels(table.reshape([100, 3000]).narrow(1, { start: 0, length: 500 })), 2);
   });
 
   on(device, "takes one tensor as two arguments, other ones in between", async (make) => {
@@ -311,3 +328,42 @@ for (const device of ["cpu of 1", "cpu of 2", "webgpu"]) {
     assertThrows(() => outer(make(1)), CaptureError, "inside a compiled step");
   });
 }
+
+Deno.test("compile leaves all as it was where there is no memory for a result, and goes on when there is", async () => {
+  using _ = scope();
+  const device = "small cpu";
+  registerDevice(device, new CpuBackend({ device, threads: 1, budget: 4.5 * 2 ** 20 }));
+  const w = ones([2 ** 18], { device, requiresGrad: true });
+  const step = compile((x: Tensor) => {
+    w.grad = null;
+    w.mul(x).sum().backward();
+    return x.mul(2);
+  });
+  const x = tensor([3], { device }).expand([2 ** 18]);
+  for (let i = 0; i < 3; i++) step(x).dispose();
+  const results = [step(x)];
+  assertThrows(() => step(x), OutOfMemoryError, "at most");
+  assertEquals(await w.grad!.select(0, 0).item(), 3);
+  results[0]!.dispose();
+  assertEquals(await step(tensor([4], { device }).expand([2 ** 18])).select(0, 5).item(), 8);
+  assertEquals(await w.grad!.select(0, 0).item(), 4);
+});
+
+Deno.test({
+  name: "compile on webgpu makes no buffer and no bind group in the steady state, whatever lies where",
+  ignore: ignoreWebgpu,
+  async fn() {
+    const device = "webgpu";
+    const step = compile((x: Tensor, y: Tensor) => ({ sum: x.mul(2).add(y), product: x.matmul(y.mT).sum() }));
+    const seen = new Set<string>();
+    for (let round = 0; round < 60; round++) {
+      using _ = scope();
+      const [x, y] = [1, 2].map((seed) => tensor(Float32Array.from({ length: 4096 }, (_, i) => Math.sin(seed + i + round)), { device }));
+      const { product } = step(x!.reshape([64, 64]), y!.reshape([64, 64]));
+      if (round % 3 === 0) await product.item();
+      const { plans, pipelines, buffers, bindGroups } = (getDevice(device).backend as GpuBackend).stats();
+      if (round >= 20) seen.add(`${plans} ${pipelines} ${buffers} ${bindGroups}`);
+    }
+    assertEquals(seen.size, 1);
+  },
+});
