@@ -52,6 +52,7 @@ export class Scope implements Disposable {
 
   /** Hands tensors to the enclosing scope (or to nobody), so that they outlive this one; returns its argument. */
   keep<T extends Scoped>(member: T): T {
+    checkMember(member);
     if (member.owner === this) {
       this.remove(member);
       if (this.#parent === undefined) member.escaped?.();
@@ -110,10 +111,14 @@ export function scope(): Scope {
 
 /** Takes a tensor out of every scope, so that only `dispose()` (or the garbage collector) frees it; returns it. */
 export function keep<T extends Scoped>(member: T): T {
-  if (typeof member?.dispose !== "function") throw new ArgumentError(`Cannot keep: a tensor is needed, got ${kindOf(member)}`);
+  checkMember(member);
   member.owner?.remove(member);
   member.escaped?.();
   return member;
+}
+
+function checkMember(member: Scoped): void {
+  if (typeof member?.dispose !== "function") throw new ArgumentError(`Cannot keep: a tensor is needed, got ${kindOf(member)}`);
 }
 
 /** The innermost open scope. */

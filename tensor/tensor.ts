@@ -1915,8 +1915,9 @@ function differentiate(
 }
 
 /** Refuses what is no tensor, which happens where types are not checked. */
-function checkTensor(op: string, tensor: Tensor, as = ""): void {
-  if (!(tensor instanceof Tensor)) throw new ArgumentError(`Cannot ${op}: a tensor is needed${as}, got ${kindOf(tensor)}`);
+function checkTensor(op: string, tensor: Tensor, name?: string): void {
+  if (tensor instanceof Tensor) return;
+  throw new ArgumentError(`Cannot ${op}: a tensor is needed${name === undefined ? "" : ` as ${name}`}, got ${kindOf(tensor)}`);
 }
 
 /**
@@ -1930,8 +1931,8 @@ export function checkTensors(
   needed: Readonly<Record<string, Tensor>>,
   optional: Readonly<Record<string, Tensor | null | undefined>> = {},
 ): void {
-  for (const name in needed) checkTensor(op, needed[name]!, ` as ${name}`);
-  for (const name in optional) if (optional[name] !== null && optional[name] !== undefined) checkTensor(op, optional[name], ` as ${name}`);
+  for (const name in needed) checkTensor(op, needed[name]!, name);
+  for (const name in optional) if (optional[name] !== null && optional[name] !== undefined) checkTensor(op, optional[name], name);
 }
 
 /**

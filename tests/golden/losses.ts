@@ -33,7 +33,7 @@ export const losses: Runners = {
   mseLoss: ({ pred, target }, params) => mseLoss(pred!, target!, params as ReductionOptions),
   smoothL1Loss: ({ pred, target }, params) => smoothL1Loss(pred!, target!, params as ReductionOptions),
   spce: ({ embeddings, labels }, params) => spce(embeddings!, labels!, params as unknown as SpceOptions),
-  espce: ({ embeddings, labels, prototypes }, params) =>
+  espce: ({ embeddings, labels, prototypes }, { numClasses: _, ...params }) =>
     extendedContrastiveCrossEntropy(embeddings!, labels!, { ...params as ExtendedOptions, prototypes: prototypes! }),
   supCon: ({ features, labels }, params) => supCon(features!, labels ?? null, params as SupConOptions),
   ntXent: ({ z1, z2 }, params) => ntXent(z1!, z2!, params),

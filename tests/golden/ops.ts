@@ -147,7 +147,10 @@ const pools: Runners = {
     const attributes = { size, stride, padding, dilation: [dilation, dilation], ceil: ceilMode, countPadding: false };
     return { output: maxPool2d(input!, size, options), indices: apply(maxPool, [input!], attributes)[1]! };
   },
-  avgPool2d: ({ input }, params) => avgPool2d(input!, list(params, "kernel"), params as PoolOptions),
+  avgPool2d: ({ input }, params) => {
+    const { kernel: _, ...options } = params;
+    return avgPool2d(input!, list(params, "kernel"), options as PoolOptions);
+  },
   adaptiveAvgPool2d: ({ input }, params) => adaptiveAvgPool2d(input!, list(params, "outputSize")),
 };
 
