@@ -719,6 +719,7 @@ export {
   restoreTraining,
   type RetrievalMetrics,
   retrievalMetrics,
+  type RetrievalOptions,
   type Row,
   RunningMean,
   saveCheckpoint,

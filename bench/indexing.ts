@@ -61,14 +61,8 @@ const workloads: Readonly<Record<string, () => Prepared>> = {
   topk100_4096x1000: () => unary([4096, 1000], (x) => x.topk(100).values),
   topk5_10000x10000: () => unary([10000, 10000], (x) => x.topk(5).values),
   argmax_dim1: () => unary([4096, 1024], (x) => x.argmax(1)),
-  retrieval_10000: () => {
-    const [x, labels] = [values([10000, 64], 6), tensor(cyclicLabels(10000))];
-    const run = async () => {
-      using _ = scope();
-      return await retrievalMetrics(x, labels).mapAtR.item();
-    };
-    return { run, check: run };
-  },
+  retrieval_10000: () => retrieval({}),
+  retrieval_10000_most: () => retrieval({ mostRelevant: 1000 }),
 };
 
 if (options.run === undefined) await compare();
@@ -87,6 +81,15 @@ function positions(shape: readonly number[], size: number, seed: number): Tensor
 function unary(shape: readonly number[], f: (x: Tensor) => Tensor): Prepared {
   const x = values(shape, 4);
   return pure(() => f(x), 7);
+}
+
+function retrieval(how: { readonly mostRelevant?: number }): Prepared {
+  const [x, labels] = [values([10000, 64], 6), tensor(cyclicLabels(10000))];
+  const run = async () => {
+    using _ = scope();
+    return await retrievalMetrics(x, labels, how).mapAtR.item();
+  };
+  return { run, check: run };
 }
 
 function pure(f: () => Tensor, at: number): Prepared {

@@ -24,5 +24,12 @@ export { accuracy, confusionMatrix, RunningMean, topKAccuracy } from "./metrics.
 export { type LinearProbe, linearProbe, type LinearProbeOptions } from "./probe.ts";
 export { formatDuration, Progress, type ProgressTarget, type ProgressUpdate, standardError } from "./progress.ts";
 export { renderReport, type Report, type Row } from "./report.ts";
-export { knnAccuracy, type Labelled, type NeighbourOptions, type RetrievalMetrics, retrievalMetrics } from "./retrieval.ts";
+export {
+  knnAccuracy,
+  type Labelled,
+  type NeighbourOptions,
+  type RetrievalMetrics,
+  retrievalMetrics,
+  type RetrievalOptions,
+} from "./retrieval.ts";
 export { captureTraining, restoreTraining, type TrainingParts } from "./state.ts";

@@ -104,6 +104,28 @@ Deno.test("kMeans lowers the sum of squared distances with every iteration, and 
   assertEquals(new Set(await centroids.data()), new Set([1, 5]));
 });
 
+Deno.test("retrievalMetrics puts no more in order than it is told, and refuses to guess when that was too few", async () => {
+  const embeddings = tensor(Float32Array.from({ length: 60 * 3 }, (_, at) => Math.sin(at * at)), { shape: [60, 3] });
+  const classes = Array.from({ length: 60 }, (_, at) => at % 7 === 0 ? 1 : at % 3);
+  const labels = whole(classes, "cpu");
+  const most = Math.max(...[0, 1, 2].map((label) => classes.filter((one) => one === label).length));
+  const numbers = (tensors: readonly Tensor[]) => Promise.all(tensors.map((one) => one.item()));
+  for (const distance of ["cosine", "euclidean"] as const) {
+    for (const references of [undefined, { embeddings, labels }]) {
+      const shared = { distance, batchSize: 25, ...(references === undefined ? {} : { references }) };
+      const relevant = references === undefined ? most - 1 : most;
+      const [all, enough, few] = [Infinity, relevant, relevant - 1].map((mostRelevant) => {
+        return Object.values(retrievalMetrics(embeddings, labels, { ...shared, mostRelevant })) as Tensor[];
+      });
+      assertEquals(await numbers(enough!), await numbers(all!));
+      assertEquals(await numbers(few!), [NaN, NaN, NaN]);
+    }
+  }
+  for (const mostRelevant of [0, 1.5, NaN]) {
+    assertThrows(() => retrievalMetrics(embeddings, labels, { mostRelevant }), ArgumentError, "a whole mostRelevant from 1 is needed");
+  }
+});
+
 Deno.test("retrievalMetrics and knnAccuracy take NaN for no result, and leave no tensor behind", async () => {
   using _ = scope();
   const labels = whole([0, 0, 1, 1], "cpu");
