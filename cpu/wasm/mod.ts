@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { Accelerators } from "../accelerator.ts";
+import type { KernelKind } from "../../tensor/kernel.ts";
+import type { Accelerator, Accelerators } from "../accelerator.ts";
 import type { Heap } from "../heap.ts";
 import { createConvAccelerator } from "./conv/accelerator.ts";
 import { createPickingAccelerators } from "./indexing/picking.ts";
@@ -20,14 +21,20 @@ export function createAccelerators(heap: Heap): Accelerators {
   const map = createMapAccelerator(heap);
   return {
     map,
-    reduce: createReduceAccelerator(heap),
-    row: createRowAccelerator(heap),
-    matmul: createMatmulAccelerator(heap, map),
-    conv: createConvAccelerator(heap, map),
-    pool: createPoolAccelerator(heap),
-    pairs: createPairsAccelerator(heap),
+    reduce: atFirstKernel(() => createReduceAccelerator(heap)),
+    row: atFirstKernel(() => createRowAccelerator(heap)),
+    matmul: atFirstKernel(() => createMatmulAccelerator(heap, map)),
+    conv: atFirstKernel(() => createConvAccelerator(heap, map)),
+    pool: atFirstKernel(() => createPoolAccelerator(heap)),
+    pairs: atFirstKernel(() => createPairsAccelerator(heap)),
     ...createPickingAccelerators(heap),
-    scan: createScanAccelerator(heap, map),
-    sort: createSortAccelerator(heap, map),
+    scan: atFirstKernel(() => createScanAccelerator(heap, map)),
+    sort: atFirstKernel(() => createSortAccelerator(heap, map)),
   };
+}
+
+/** An accelerator that is made when its first kernel comes, so that a program does not wait for those it never needs. */
+function atFirstKernel<Kind extends KernelKind>(create: () => Accelerator<Kind>): Accelerator<Kind> {
+  let made: Accelerator<Kind> | undefined;
+  return (kernel, inputs, outputs, scalars) => (made ??= create())(kernel, inputs, outputs, scalars);
 }
