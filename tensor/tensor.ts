@@ -1059,12 +1059,12 @@ export class Tensor implements Scoped, Disposable {
 
   /** exp(x) / Σ exp(x) along `dim`. */
   softmax(dim: number): Tensor {
-    return apply(rows.softmax, [this], { dims: normalizeDims(normalizeDim(dim, this.rank, "softmax"), this.rank, "softmax") })[0]!;
+    return apply(rows.softmax, [this], { dims: normalizeDims(checkNumber(dim, "softmax", "a dim"), this.rank, "softmax") })[0]!;
   }
 
   /** x - log Σ exp(x) along `dim`. */
   logSoftmax(dim: number): Tensor {
-    return apply(rows.logSoftmax, [this], { dims: normalizeDims(normalizeDim(dim, this.rank, "logSoftmax"), this.rank, "logSoftmax") })[0]!;
+    return apply(rows.logSoftmax, [this], { dims: normalizeDims(checkNumber(dim, "logSoftmax", "a dim"), this.rank, "logSoftmax") })[0]!;
   }
 
   /** The running sum along `dim`; bool in int32. */
