@@ -237,7 +237,10 @@ function groupsOf<Options extends OptimizerOptions>(
   const list: readonly (Tensor | ParameterGroupInit<Options>)[] = checkParameters<Tensor | ParameterGroupInit<Options>>(parameters, name);
   const groups = list.filter((item): item is ParameterGroupInit<Options> => !(item instanceof Tensor));
   if (groups.length === 0) return [{ ...options, params: list as readonly Tensor[] }];
-  for (const { params } of groups) checkTensorList(`make ${name}`, checkParameters(params, name), "{ params: model.parameters() }");
+  for (const group of groups) {
+    const { params } = checkObject(group, `make ${name}`, "a parameter or a group of them");
+    checkTensorList(`make ${name}`, checkParameters(params, name), "{ params: model.parameters() }");
+  }
   if (groups.length === list.length) return groups;
   throw new ArgumentError("Cannot make an optimizer: parameters or groups of them are needed, got both");
 }

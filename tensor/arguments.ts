@@ -10,7 +10,8 @@ import { ArgumentError, DTypeError } from "./errors.ts";
  * Options as they are given.
  *
  * @param names All that there are; one that is left out does not compile.
- * @throws ArgumentError when they are no object, as where PyTorch takes the value by position, or have another name among them.
+ * @throws ArgumentError when they are no object, as where PyTorch takes the value by position, have another name among them,
+ * or hold a number or a truth value in quotes.
  */
 export function checkOptions<Options extends object, const Name extends keyof Options & string>(
   options: Options,
