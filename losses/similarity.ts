@@ -95,11 +95,13 @@ export interface ClassSums {
  * @throws IndexError for a label outside (on a GPU: at the next read).
  */
 export function classSums(rows: Tensor, labels: Tensor, classes: number): ClassSums {
-  const [sums, counts] = tidy(() => [
-    rows.newZeros([classes, rows.shape[1]!]).scatterAdd(0, labels.unsqueeze(1).expand(rows.shape), rows),
-    rows.newZeros([classes]).scatterAdd(0, labels, rows.newFull(labels.shape, 1)),
-  ]);
-  return { sums: sums!, counts: counts! };
+  const sums = tidy(() => rows.newZeros([classes, rows.shape[1]!]).scatterAdd(0, labels.unsqueeze(1).expand(rows.shape), rows));
+  return { sums, counts: classCounts(rows, labels, classes) };
+}
+
+/** How many of the labels [N] are of each class, [K], in the rows' type. */
+export function classCounts(rows: Tensor, labels: Tensor, classes: number): Tensor {
+  return tidy(() => rows.newZeros([classes]).scatterAdd(0, labels, rows.newFull(labels.shape, 1)));
 }
 
 /** The dot product of each row of a with the same row of b: [N, D], [N, D] → [N]. */

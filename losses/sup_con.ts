@@ -6,10 +6,11 @@
 import { checkTensors } from "../tensor/tensor.ts";
 import { checkOptions } from "../tensor/arguments.ts";
 import { ArgumentError, formatShapes, ShapeError } from "../tensor/errors.ts";
-import { arange, stack, type Tensor, tidy } from "../tensor/mod.ts";
+import { arange, pairLogSumExp, stack, type Tensor, tidy } from "../tensor/mod.ts";
 import { type AnchorReduction, checkTemperature, reduceAnchors } from "./reduction.ts";
 import {
   candidateLogSumExp,
+  classCounts,
   classSums,
   denseLabels,
   diagonal,
@@ -36,8 +37,8 @@ export interface SupConOptions {
   /** "mean" over all anchors, as in the paper; "mean-valid" over those with a positive. Default "mean". */
   readonly reduction?: AnchorReduction;
   /**
-   * The number of classes, when labels lie in 0 … numClasses-1. Large batches (over 4 million pairs, float32, kind "out") are streamed, and
-   * nothing N×N is stored; knowing the classes spares them the sorting of labels.
+   * The number of classes, when labels lie in 0 … numClasses-1. Large batches (over 4 million pairs, float32) are streamed, and nothing
+   * N×N is stored; knowing the classes spares them the sorting of labels.
    */
   readonly numClasses?: number;
 }
@@ -84,8 +85,9 @@ export function supCon(features: Tensor, labels: Tensor | null, options: SupConO
     const count = contrastMode === "one" ? samples : rows.shape[0]!;
     const anchors = count === rows.shape[0] ? rows : rows.narrow(0, { start: 0, length: count });
     const pairs: Pairs = { anchors, rows, labels: flat.labels!, scale: 1 / temperature };
-    const streamed = kind === "out" && shouldStream(anchors, rows);
-    const { losses, valid } = streamed ? bySums(pairs, labels === null ? samples : options.numClasses) : byMatrix(pairs, kind);
+    const { losses, valid } = shouldStream(anchors, rows)
+      ? byStreams(pairs, kind, labels === null ? samples : options.numClasses)
+      : byMatrix(pairs, kind);
     const scaled = valid.where(losses, 0).mul(baseTemperature === null ? 1 : temperature / baseTemperature);
     return reduceAnchors(scaled, valid, { reduction, op: "supCon" });
   });
@@ -124,15 +126,21 @@ function byMatrix({ anchors, rows, labels, scale }: Pairs, kind: "out" | "in"): 
   return { losses: all.sub(taken), valid: count.gt(0) };
 }
 
-/** Without an N×N matrix: mean_P s_ip = z_i · (sum of i's class - z_i) / (count - 1) / τ. */
-function bySums({ anchors, rows, labels, scale }: Pairs, numClasses: number | undefined): AnchorLosses {
+/**
+ * Without an N×N matrix: mean_P s_ip = z_i · (sum of i's class - z_i) / (count - 1) / τ, and LSE_P as LSE_A over the rows of i's class alone.
+ */
+function byStreams({ anchors, rows, labels, scale }: Pairs, kind: "out" | "in", numClasses: number | undefined): AnchorLosses {
   const classes = numClasses === undefined ? denseLabels(labels) : labels;
   const own = ofAnchors(classes, anchors);
-  const { sums, counts } = classSums(rows, classes, numClasses ?? rows.shape[0]!);
+  const size = numClasses ?? rows.shape[0]!;
+  const { sums, counts } = kind === "out" ? classSums(rows, classes, size) : { sums: undefined, counts: classCounts(rows, classes, size) };
   const others = counts.indexSelect(0, own).sub(1);
-  const total = rowDots(anchors, sums.indexSelect(0, own).sub(anchors)).mul(scale);
+  const divisor = others.maximum(1);
   const all = candidateLogSumExp(anchors, rows, { scale, excludeDiagonal: true });
-  return { losses: all.sub(total.div(others.maximum(1))), valid: others.gt(0) };
+  const taken = sums === undefined
+    ? pairLogSumExp(anchors, rows, { scale, excludeDiagonal: true, labels: [own, classes] }).sub(divisor.log())
+    : rowDots(anchors, sums.indexSelect(0, own).sub(anchors)).mul(scale).div(divisor);
+  return { losses: all.sub(taken), valid: others.gt(0) };
 }
 
 /** Options of {@link ntXent}. */

@@ -207,6 +207,30 @@ Deno.test("streamed losses equal stored ones beyond four million pairs", async (
   }
 });
 
+Deno.test("supCon inside the logarithm is streamed as it is stored, and as float64 differences say, with anchors that have no positive", async () => {
+  const rows = randn([2100, 4], { generator });
+  // Seven classes, but the first three rows are alone in theirs.
+  const classes = arange(2100).ge(3).where(arange(2100).remainder(7), arange(2100).add(100)).to("int32");
+  for (const options of [{}, { contrastMode: "one", reduction: "mean-valid", temperature: 0.3, normalize: false }] as const) {
+    const views = "contrastMode" in options ? stack([rows, rows.flip(0)], { dim: 1 }) : rows;
+    const b = views.to("float64").detach().requiresGrad_(); // float64 is always stored
+    const stored = supCon(b, classes, { ...options, kind: "in" });
+    stored.backward();
+    const a = views.clone().requiresGrad_();
+    const streamed = supCon(a, classes, { ...options, kind: "in" });
+    streamed.backward();
+    await assertSame(streamed, stored, 1e-5);
+    const scale = await b.grad!.abs().max().item();
+    assertLess(await a.grad!.sub(b.grad!).abs().max().item(), 1e-4 * scale);
+    // Along the gradient itself a central difference of the float64 loss gives its squared length.
+    const step = b.grad!.mul(1e-4 / scale);
+    const at = (sign: number) => supCon(b.detach().add(step.mul(sign)), classes, { ...options, kind: "in" }).item();
+    const difference = (await at(1) - await at(-1)) / 2;
+    const predicted = await a.grad!.to("float64").mul(step).sum().item();
+    assertLess(Math.abs(difference - predicted), 1e-4 * Math.abs(predicted));
+  }
+});
+
 Deno.test("losses that own prototypes classify with the temperature and normalisation of training", async () => {
   const head = new ESupCon({ numClasses: K, dim: D, temperature: 0.5, generator });
   const rows = z.to("float32");
