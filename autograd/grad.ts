@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { checkFunction, checkOptions } from "../tensor/arguments.ts";
+import { checkFunction, checkList, checkOptions } from "../tensor/arguments.ts";
 import { GradientError } from "../tensor/errors.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { checkTensorList, checkTensors, type Tensor } from "../tensor/tensor.ts";
 import { gradients } from "./backward.ts";
 import { enableGrad } from "./tape.ts";
 
@@ -66,7 +66,9 @@ export interface ValueAndGrad {
 export function valueAndGrad(f: ScalarFunction, options: GradOptions = {}): (...args: Tensor[]) => ValueAndGrad {
   checkFunction(f, "valueAndGrad");
   const { argnums = [0] } = checkOptions(options, "valueAndGrad", ["argnums"]);
+  checkList(argnums, "valueAndGrad", "{ argnums: [0] }");
   return (...args) => {
+    checkTensorList("grad", args, "");
     const nested = depth > 0;
     depth++;
     try {
@@ -82,6 +84,7 @@ export function valueAndGrad(f: ScalarFunction, options: GradOptions = {}): (...
           return arg;
         });
         const value = f(...fresh);
+        checkTensors("grad", { "the function's value": value });
         const found = gradients([value], wanted, [{ createGraph: nested }]);
         const grads = found.map((gradient, position) => gradient ?? wanted[position]!.zerosLike());
         return { value: nested ? value : value.detach(), grads };

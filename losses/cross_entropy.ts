@@ -41,8 +41,8 @@ export interface CrossEntropyOptions {
  * ```
  */
 export function crossEntropy(logits: Tensor, targets: Tensor, options: CrossEntropyOptions = {}): Tensor {
-  checkTensors("crossEntropy", { logits, targets });
   checkOptions(options, "crossEntropy", ["reduction", "labelSmoothing", "ignoreIndex", "weight"]);
+  checkTensors("crossEntropy", { logits, targets }, { weight: options.weight });
   checkTargets(logits, targets);
   return tidy(() => targets.dtype === "int32" ? fromClasses(logits, targets, options) : fromProbabilities(logits, targets, options));
 }

@@ -37,6 +37,9 @@ function pairsOf(
 ): Pairs {
   const flat = flattenViews(embeddings, labels, op);
   const [rows, own] = [flat.rows, flat.labels!];
+  if (references !== undefined) {
+    checkTensors(op, { "references.embeddings": references.embeddings, "references.labels": references.labels });
+  }
   if (references !== undefined && (references.embeddings.rank !== 2 || references.embeddings.shape[1] !== rows.shape[1])) {
     const shapes = [rows.shape, references.embeddings.shape];
     throw new ShapeError(`Cannot ${op} ${formatShapes(shapes)}: references [M, D] as wide as the rows are needed`, { op, shapes });

@@ -34,8 +34,8 @@ export interface NllOptions extends ReductionOptions {
  * @throws ShapeError when targets do not fit; IndexError for a class outside 0 … K-1 (on a GPU: at the next read).
  */
 export function nllLoss(logProbs: Tensor, targets: Tensor, options: NllOptions = {}): Tensor {
-  checkTensors("nllLoss", { logProbs, targets });
   checkOptions(options, "nllLoss", ["ignoreIndex", "weight", "reduction"]);
+  checkTensors("nllLoss", { logProbs, targets }, { weight: options.weight });
   const wanted = logProbs.shape.filter((_, dim) => dim !== 1);
   if (logProbs.rank < 2 || wanted.length !== targets.rank || wanted.some((size, dim) => size !== targets.shape[dim])) {
     const shapes = [logProbs.shape, targets.shape];

@@ -13,7 +13,7 @@ import { checkTensors, type Tensor } from "../tensor/tensor.ts";
 import { dropout } from "./dropout.ts";
 import { xavierUniform, zeros } from "./init.ts";
 import { Linear } from "./linear.ts";
-import { checkInputs, Module, parameter } from "./module.ts";
+import { Module, parameter } from "./module.ts";
 import { blank, checkCounts, forLayers, type LayerOptions, layerOptions } from "./options.ts";
 
 /** Options of {@link scaledDotProductAttention}. */
@@ -54,8 +54,8 @@ export interface AttentionOptions {
  */
 export function scaledDotProductAttention(query: Tensor, key: Tensor, options: AttentionOptions): Tensor {
   checkTensors("scaledDotProductAttention", { query, key });
-  const { value } = checkOptions(options, "scaledDotProductAttention", ["value", "mask", "causal", "scale", "dropout", "generator"]);
-  checkTensors("scaledDotProductAttention", { value });
+  const { value, mask } = checkOptions(options, "scaledDotProductAttention", ["value", "mask", "causal", "scale", "dropout", "generator"]);
+  checkTensors("scaledDotProductAttention", { value }, { mask });
   return tidy(() => {
     const weights = attentionWeights(query, key, options);
     const { dropout: p = 0, generator } = options;
@@ -200,7 +200,8 @@ export class MultiheadAttention extends Module {
       "mask",
       "causal",
     ]);
-    checkInputs(this, { query, key, value });
+    const { mask, keyPaddingMask } = options;
+    checkTensors(`run ${this.constructor.name}`, { query, key, value }, { mask, keyPaddingMask });
     const [width] = this.#widths;
     const shapes = [query.shape, key.shape, value.shape];
     if (shapes.some((shape, n) => shape.length !== 3 || shape[2] !== this.#widths[n])) {

@@ -31,7 +31,9 @@ export class Sequential extends Module {
   /** Takes the layers in order. */
   constructor(layers: readonly Layer[]) {
     super();
-    checkList(layers, "make Sequential", "new Sequential([first, second])");
+    for (const layer of checkList(layers, "make Sequential", "new Sequential([first, second])")) {
+      if (!(layer instanceof Module)) throw new ArgumentError(`Cannot make Sequential: layers are needed, got ${kindOf(layer)}`);
+    }
     this.layers = [...layers];
   }
 

@@ -35,8 +35,8 @@ export interface GroupNormOptions {
  * @throws ShapeError for sizes that do not fit. Source: Wu and He 2018.
  */
 export function groupNorm(x: Tensor, options: GroupNormOptions): Tensor {
-  checkTensors("groupNorm", { x });
   const { groups, weight = null, bias = null, eps = 1e-5 } = checkOptions(options, "groupNorm", ["groups", "weight", "bias", "eps"]);
+  checkTensors("groupNorm", { x }, { weight, bias });
   const [samples = 0, channels = 0, ...spatial] = x.shape;
   if (x.rank < 2 || channels % groups !== 0) refuseShape("groupNorm", [x], `[N, C, ...] with C a multiple of ${groups} is needed`);
   for (const part of [weight, bias]) {

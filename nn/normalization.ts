@@ -47,9 +47,9 @@ export interface BatchNormOptions {
  * Source: Ioffe and Szegedy 2015.
  */
 export function batchNorm(x: Tensor, options: BatchNormOptions = {}): Tensor {
-  checkTensors("batchNorm", { x });
   checkOptions(options, "batchNorm", ["runningMean", "runningVar", "weight", "bias", "training", "momentum", "eps"]);
   const { runningMean = null, runningVar = null, weight = null, bias = null, training = false, momentum = 0.1, eps = 1e-5 } = options;
+  checkTensors("batchNorm", { x }, { runningMean, runningVar, weight, bias });
   if (x.rank < 2) refuseShape("batchNorm", [x], "[N, C] or [N, C, ...] is needed");
   const channels = x.shape[1]!;
   for (const part of [runningMean, runningVar, weight, bias]) {
@@ -246,9 +246,9 @@ export interface LayerNormOptions {
  * @throws ShapeError when x does not end in the normalised shape. Source: Ba et al. 2016.
  */
 export function layerNorm(x: Tensor, options: LayerNormOptions): Tensor {
-  checkTensors("layerNorm", { x });
   checkOptions(options, "layerNorm", ["normalizedShape", "weight", "bias", "eps"]);
   const { normalizedShape, weight = null, bias = null, eps = 1e-5 } = options;
+  checkTensors("layerNorm", { x }, { weight, bias });
   const lead = x.rank - checkList(normalizedShape, "layerNorm", "{ normalizedShape: [3, 4] }").length;
   if (normalizedShape.length === 0 || lead < 0 || normalizedShape.some((size, dim) => size !== x.shape[lead + dim])) {
     refuseShape("layerNorm", [x], `a shape that ends in [${normalizedShape.join(", ")}] is needed`);

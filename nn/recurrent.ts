@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { checkOptions } from "../tensor/arguments.ts";
+import { checkList, checkOptions } from "../tensor/arguments.ts";
 import { arange, cat, stack, tensor } from "../tensor/create.ts";
 import { ArgumentError, formatShapes, ShapeError } from "../tensor/errors.ts";
 import { linear } from "../tensor/functions.ts";
 import { defaultGenerator, type Generator } from "../tensor/random.ts";
 import { tidy } from "../tensor/scope.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { checkTensors, type Tensor } from "../tensor/tensor.ts";
 import { dropout } from "./dropout.ts";
 import { uniform } from "./init.ts";
 import { checkInputs, Module, parameter } from "./module.ts";
@@ -111,6 +111,9 @@ export abstract class Recurrent extends Module {
   /** Runs all layers from states [layers · directions, N, H] each, to the output and the final states. */
   protected run(x: Tensor, initial: readonly (Tensor | undefined)[], lengths: readonly number[] | undefined): Tensor[] {
     checkInputs(this, { x });
+    const [hidden, cell] = initial;
+    checkTensors(`run ${this.constructor.name}`, {}, { hidden, cell });
+    if (lengths !== undefined) checkList(lengths, `run ${this.constructor.name}`, "{ lengths: [3, 2] }");
     const width = this.#weights["weight_ih_l0"]!.shape[1]!;
     if (x.rank !== 3 || x.shape[2] !== width) refuse(x, `${this.batchFirst ? "[N, L, I]" : "[L, N, I]"} with I = ${width} is needed`);
     return tidy(() => {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions } from "../tensor/arguments.ts";
+import { checkList, checkOptions } from "../tensor/arguments.ts";
 import { tensor } from "../tensor/create.ts";
 import { ArgumentError, formatShapes, ShapeError } from "../tensor/errors.ts";
 import { mixAlong } from "../tensor/products.ts";
@@ -85,7 +85,7 @@ function axesOf(sizes: readonly number[], { size, scaleFactor }: InterpolateOpti
     throw new ArgumentError("Cannot interpolate: either size or scaleFactor is needed");
   }
   const given = size ?? scaleFactor!;
-  const list = typeof given === "number" ? sizes.map(() => given) : given;
+  const list = typeof given === "number" ? sizes.map(() => given) : checkList(given, "interpolate", "{ size: [8, 8] }");
   const axes = sizes.map((from, axis): Axis => {
     const to = size === undefined ? Math.floor(from * list[axis]!) : list[axis]!;
     return { from, to, step: size === undefined ? 1 / list[axis]! : from / to };

@@ -137,6 +137,7 @@ export class MultiStepLR extends Schedule {
   /** Schedules an optimizer. */
   constructor(target: Scheduled, options: MultiStepOptions) {
     const { milestones, gamma = 0.1 } = checkOptions(options, "make MultiStepLR", ["milestones", "gamma"]);
+    checkList(milestones, "make MultiStepLR", "{ milestones: [30, 80] }");
     super(target, (base, step) => base * gamma ** milestones.filter((milestone) => milestone <= step).length);
   }
 }
@@ -351,6 +352,7 @@ export class LambdaLR extends Schedule {
   /** Schedules an optimizer by a factor for each step. */
   constructor(target: Scheduled, options: { readonly lambda: (step: number) => number }) {
     const { lambda } = checkOptions(options, "make LambdaLR", ["lambda"]);
+    checkFunction(lambda, "make LambdaLR", "a function as lambda");
     super(target, (base, step) => base * lambda(step));
   }
 }

@@ -54,6 +54,7 @@ function strips(y: Tensor, { x, dx = 1, dim = -1 }: TrapezoidOptions, op: string
   if (count === undefined) throw new ShapeError(`Cannot ${op} []: at least 1-d values are needed`, { op, shapes: [y.shape] });
   const heights = count === 0 ? y : y.slice(at, { start: 1 }).add(y.slice(at, { end: count - 1 })).mul(0.5);
   if (x === undefined) return heights.mul(dx);
+  checkTensors(op, { x });
   const places = x.rank === 1 ? x.reshape(y.shape.map((_, d) => d === at ? -1 : 1)) : x;
   const along = places.rank - (y.rank - at);
   if (along < 0 || places.shape[along] !== count) {

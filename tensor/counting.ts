@@ -58,6 +58,7 @@ function positionsOf(values: ArrayLike<number>): number[] {
 /** Internal: see {@link Tensor.bincount}. */
 export async function bincount(x: Tensor, options: BincountOptions): Promise<Tensor> {
   const { weights, minLength = 0 } = checkOptions(options, "bincount", ["weights", "minLength"]);
+  checkTensors("bincount", {}, { weights });
   if (isFloat(x.dtype) || x.dtype === "bool") {
     throw new DTypeError(`Cannot bincount a ${x.dtype} tensor: whole numbers are needed`, { op: "bincount" });
   }

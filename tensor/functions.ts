@@ -13,7 +13,7 @@ import * as rows from "./ops/softmax.ts";
 import { tidy } from "./scope.ts";
 import { normalizeDims, sizeOf } from "./shape.ts";
 import { stack } from "./create.ts";
-import { apply, checkTensors, type Dims, type Tensor } from "./tensor.ts";
+import { apply, checkTensorList, checkTensors, type Dims, type Tensor } from "./tensor.ts";
 
 /**
  * x wᵀ + b.
@@ -372,6 +372,7 @@ export interface PairOptions {
  */
 export function pairLogSumExp(a: Tensor, b: Tensor, options: PairOptions): Tensor {
   const { scale, excludeDiagonal = false, labels } = checkOptions(options, "pairLogSumExp", ["scale", "excludeDiagonal", "labels"]);
+  if (labels !== undefined) checkTensorList("pairLogSumExp", labels, "{ labels: [mine, theirs] }");
   return apply(pairOp, [a, b, ...(labels ?? [])], { scale, excludeDiagonal })[0]!;
 }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions } from "./arguments.ts";
+import { checkList, checkOptions } from "./arguments.ts";
 import { ArgumentError, formatShapes, ShapeError } from "./errors.ts";
 import { cat, tensor } from "./create.ts";
 import { tidy } from "./scope.ts";
@@ -152,6 +152,9 @@ export function tensordot(
 ): Tensor {
   checkTensors("tensordot", { a, b });
   const { dims = 2 } = checkOptions(options, "tensordot", ["dims"]);
+  if (typeof dims !== "number") {
+    checkList(dims, "tensordot", "{ dims: [[0], [1]] }").forEach((part) => checkList(part, "tensordot", "{ dims: [[0], [1]] }"));
+  }
   const count = typeof dims === "number" ? dims : dims[0].length;
   const left = typeof dims === "number" ? Array.from({ length: count }, (_, n) => a.rank - count + n) : dims[0];
   const right = typeof dims === "number" ? Array.from({ length: count }, (_, n) => n) : dims[1];

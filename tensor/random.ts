@@ -255,13 +255,18 @@ function launch<A>(op: Parameters<typeof apply<A>>[0], attributes: A, { device }
   return apply(op, [], attributes, getDevice(device))[0]!;
 }
 
+function checkGenerator(generator: Generator): void {
+  if (!(generator instanceof Generator)) throw new ArgumentError(`Cannot draw: a Generator is needed, got ${kindOf(generator)}`);
+}
+
 function keyOf(generator = defaultGenerator): readonly [number, number] {
+  checkGenerator(generator);
   return generator.nextKey();
 }
 
 /** Internal: the next key of a stream, drawn now and anew at each replay of a compiled step. */
 export function drawKey(generator: Generator): () => readonly [number, number] {
-  if (!(generator instanceof Generator)) throw new ArgumentError(`Cannot draw: a Generator is needed, got ${kindOf(generator)}`);
+  checkGenerator(generator);
   let key: readonly [number, number] = [0, 0];
   eachStep(() => key = generator.nextKey());
   return () => key;

@@ -211,6 +211,7 @@ export class Tensor implements Scoped, Disposable {
 
   /** Replaces the gradient; null drops it. The tensor given is owned by this one from now on. */
   set grad(gradient: Tensor | null) {
+    if (gradient !== null) checkTensor("set grad", gradient);
     if (gradient !== null && !sameShape(gradient.shape, this.shape)) {
       throw new ShapeError(
         `Cannot set grad of ${formatShapes([this.shape])}: a tensor of the same shape is needed, got ${formatShapes([gradient.shape])}`,
@@ -315,7 +316,8 @@ export class Tensor implements Scoped, Disposable {
    * graph was already freed.
    */
   backward(options: BackwardOptions = {}): void {
-    checkOptions(options, "backward", ["gradient", "retainGraph", "createGraph"]);
+    const { gradient } = checkOptions(options, "backward", ["gradient", "retainGraph", "createGraph"]);
+    checkTensors("backward", {}, { gradient });
     this.#alive("backward");
     runBackward([this], [options]);
   }

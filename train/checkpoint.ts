@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { checkOptions } from "../tensor/arguments.ts";
+import { checkOptions, checkText } from "../tensor/arguments.ts";
 import { ArgumentError, DataError } from "../tensor/errors.ts";
 import { type DeviceName, type Tensor } from "../tensor/mod.ts";
 import { sweepTemporaryFiles, writeFileAtomically } from "../tensor/io/atomic_file.ts";
@@ -58,6 +58,7 @@ const tensorsPattern = /^checkpoint-[0-9]+\.safetensors$/;
  */
 export async function saveCheckpoint(folder: string, options: Checkpoint): Promise<void> {
   const { tensors, state } = checkOptions(options, "saveCheckpoint", ["tensors", "state"]);
+  checkText(folder, "save a checkpoint", "a folder");
   checkJson(state, "state");
   const bytes = await encodeSafetensors(tensors);
   await makeFolder(folder);

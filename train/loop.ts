@@ -7,7 +7,7 @@ import { checkFunction, checkOptions, kindOf } from "../tensor/arguments.ts";
 import { noGrad } from "../autograd/mod.ts";
 import type { Batch, DataLoader } from "../data/mod.ts";
 import type { Module } from "../nn/mod.ts";
-import type { Optimizer } from "../optim/mod.ts";
+import { Optimizer } from "../optim/mod.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { scope, type Tensor } from "../tensor/mod.ts";
 import { RunningMean } from "./metrics.ts";
@@ -184,8 +184,9 @@ function checkLoader(loader: DataLoader, op: string): void {
   if (typeof loader?.batches !== "function") throw new ArgumentError(`Cannot ${op}: a loader is needed, got ${kindOf(loader)}`);
 }
 
-function checkFit({ loader, epochs, logEvery = 10, from = beginning }: FitOptions): void {
+function checkFit({ loader, optimizer, epochs, logEvery = 10, from = beginning }: FitOptions): void {
   checkLoader(loader, "fit");
+  if (!(optimizer instanceof Optimizer)) throw new ArgumentError(`Cannot fit: an optimizer is needed, got ${kindOf(optimizer)}`);
   if (loader.length === 0) throw new ArgumentError("Cannot fit: a loader with at least one batch is needed, got an empty one");
   const numbers = { epochs, logEvery, "from.epoch": from.epoch, "from.batch": from.batch, "from.step": from.step };
   for (const [name, value] of Object.entries(numbers)) {

@@ -61,6 +61,7 @@ export function linearProbe(embeddings: Tensor, labels: Tensor, options: LinearP
   checkTensors("linearProbe", { embeddings, labels });
   checkOptions(options, "linearProbe", ["classes", "test", "weightDecay", "steps", "lr"]);
   const { classes, test, weightDecay = 1e-4, steps = 500, lr = 0.3 } = options;
+  checkTensors("linearProbe", { "test.embeddings": test?.embeddings, "test.labels": test?.labels });
   if (!Number.isInteger(steps) || steps < 1) throw new ArgumentError(`Cannot linearProbe: whole steps from 1 are needed, got ${steps}`);
   if (!(weightDecay >= 0)) throw new ArgumentError(`Cannot linearProbe: a weightDecay from 0 is needed, got ${weightDecay}`);
   const [right, logits] = tidy(() => {

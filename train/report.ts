@@ -42,7 +42,10 @@ export interface Report {
 export function renderReport(options: Report): string {
   checkOptions(options, "renderReport", ["title", "subtitle", "figures", "curves", "confusion", "embedding", "settings"]);
   const { title, subtitle, figures, curves = [], confusion, embedding, settings } = options;
-  for (const rows of [figures, settings]) checkList(rows, "renderReport", '[["seed", "0"]]');
+  checkList(curves, "renderReport", "{ curves: [curve] }");
+  for (const rows of [figures, settings]) {
+    for (const row of checkList(rows, "renderReport", '[["seed", "0"]]')) checkList(row, "renderReport", '[["seed", "0"]]');
+  }
   const charts = curves.map((curve) => card(curve.name, drawCurve(curve)));
   const pictures = [
     ...(embedding === undefined ? [] : [card("Embedding", drawEmbedding(embedding) + legend(embedding), embedding.caption)]),

@@ -138,6 +138,7 @@ export function knnAccuracy(
 ): Tensor {
   checkTensors("knnAccuracy", { embeddings, labels });
   const { k, classes, ...neighbours } = checkOptions(options, "knnAccuracy", ["references", "distance", "batchSize", "k", "classes"]);
+  checkReferences("knnAccuracy", neighbours);
   const available = neighbours.references?.embeddings.shape[0] ?? embeddings.shape[0]! - 1;
   if (!Number.isInteger(k) || k < 1 || k > available) {
     throw new ArgumentError(`Cannot knnAccuracy: a whole k from 1 to ${available}, the number of references, is needed, got ${k}`);
@@ -151,6 +152,11 @@ export function knnAccuracy(
       return isSound(embeddings, neighbours).where(cat(hits).mean(), NaN);
     })
   );
+}
+
+function checkReferences(op: string, { references }: NeighbourOptions): void {
+  if (references === undefined) return;
+  checkTensors(op, { "references.embeddings": references.embeddings, "references.labels": references.labels });
 }
 
 /** Some queries among all references. */
@@ -172,6 +178,7 @@ function searchEach(
   options: NeighbourOptions,
   find: (search: Search) => Tensor,
 ): Tensor[] {
+  checkReferences(op, options);
   const { references = { embeddings, labels }, distance = "cosine", batchSize = 1024 } = options;
   checkRows(op, { embeddings, labels }, embeddings);
   checkRows(op, references, embeddings);

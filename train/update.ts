@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { checkTensors } from "../tensor/tensor.ts";
+import { checkObject } from "../tensor/arguments.ts";
 import type { Batch } from "../data/mod.ts";
 import { CaptureError } from "../tensor/errors.ts";
 import { compile, Tensor } from "../tensor/mod.ts";
@@ -40,7 +42,9 @@ export function makeUpdate(step: TrainingStep, options: Pick<FitOptions, "optimi
 
 /** A step's result in its long form. */
 export function resultOf(result: Tensor | TrainingStepResult): TrainingStepResult {
-  return result instanceof Tensor ? { loss: result } : result;
+  const { loss, metrics = {} } = result instanceof Tensor ? { loss: result } : checkObject(result, "train", "a loss");
+  checkTensors("train", { loss, ...metrics });
+  return { loss, metrics };
 }
 
 /** The batch that a compiled step sees: its tensors alone change from step to step. */

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { checkOptions } from "../../tensor/arguments.ts";
+import { checkOptions, kindOf } from "../../tensor/arguments.ts";
+import { ArgumentError } from "../../tensor/errors.ts";
 import { tidy } from "../../tensor/scope.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { Linear } from "../linear.ts";
@@ -75,6 +76,9 @@ export class EncoderWithHead extends Module {
   /** Joins the two. */
   constructor(encoder: Encoder, head: Layer) {
     super();
+    for (const part of [encoder, head]) {
+      if (!(part instanceof Module)) throw new ArgumentError(`Cannot make EncoderWithHead: modules are needed, got ${kindOf(part)}`);
+    }
     this.encoder = encoder;
     this.head = head;
   }
