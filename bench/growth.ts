@@ -3,7 +3,7 @@
  *
  * `deno run -A bench/growth.ts [--only 'mlp|cnn'] [--most 4096] [--threads 1]` measures the series and sizes that are asked for, each point in
  * a process of its own, puts them beside what was measured before in bench/growth/points.json, and writes bench/GROWTH.md and bench/growth.svg from
- * all of it. So the whole can be measured in pieces; `--only none` only writes the pages again. Everything takes some minutes on one thread.
+ * all of it. So the whole can be measured in pieces; `--only none` only writes the pages again. Everything takes some minutes.
  *
  * @module
  */
@@ -56,7 +56,8 @@ const { values: options } = parseArgs({
   options: {
     only: { type: "string", default: "" },
     most: { type: "string", default: "16384" },
-    threads: { type: "string", default: "1" },
+    // As many as a program has that does not ask.
+    threads: { type: "string", default: String(Math.min(8, navigator.hardwareConcurrency)) },
     point: { type: "string" },
   },
 });
