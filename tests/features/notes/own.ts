@@ -10,7 +10,7 @@ export const own: Readonly<Record<string, readonly string[]>> = {
     ...["Scope", "currentScope", "defaultDevice", "getDevice", "hasDevice", "keep", "memory", "read", "registerDevice", "scope"],
     ...["setDefaultDevice", "tidy", "tune", "useTuning", "Tensor.dispose", "Tensor.isDisposed", "Tensor.toString"],
   ],
-  "compilation, profiles and gradients of functions": ["Profile", "checkpoint", "compile", "profile", "valueAndGrad"],
+  "compilation, profiles and functions of weights": ["Profile", "checkpoint", "compile", "functionalCall", "profile", "valueAndGrad"],
   "typed errors": [
     ...["ArgumentError", "CaptureError", "DTypeError", "DataError", "DeviceError", "DisposedError", "DivergenceError", "GradientError"],
     ...["IndexError", "OutOfMemoryError", "ShapeError"],
