@@ -99,9 +99,10 @@ function benchConv(x: number[], filters: number, size: number, stride = 1): void
   }
 }
 
-const allThreads = "peak, all threads";
-benchPeak("peak, one thread", 1);
-benchPeak(allThreads, Math.min(8, navigator.hardwareConcurrency));
+const threads = Math.min(8, navigator.hardwareConcurrency);
+const [oneThread, allThreads] = ["peak, one thread", "peak, all threads"];
+benchPeak(oneThread, 1);
+benchPeak(allThreads, threads);
 for (const size of [256, 512, 1024, 2048]) benchMatmul(size, size, size);
 // The multilayer perceptron's, and a linear layer's of the convolutional network.
 benchLinear(128, 784, 512);
@@ -123,8 +124,9 @@ benchConv([16, 512, 4, 4], 512, 3);
 benchConv([16, 256, 8, 8], 512, 1, 2);
 
 globalThis.addEventListener("unload", () => {
-  const peak = results.get(allThreads)!;
-  const fastest = peak.flops / Math.min(...peak.milliseconds);
+  // What threads reach together falls short of their number where another program runs beside them.
+  const [alone, together] = [oneThread, allThreads].map((name) => results.get(name)!.flops / Math.min(...results.get(name)!.milliseconds));
+  const fastest = Math.max(alone! * threads, together!);
   console.log("\nGFLOP/s       ms   % of peak: best  median  9 of 10");
   for (const [name, { flops, milliseconds }] of results) {
     if (milliseconds.length === 0) continue;
