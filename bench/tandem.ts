@@ -31,7 +31,8 @@ function workloads(): Required<Workloads> {
     mlp_adam: () => training(mlpSteps("adam", { compiled })),
     cnn_sgd: () => training(cnnSteps("sgd", { compiled })),
     supcon: contrastive,
-    esupcon_resnet18: () => training(jointSteps({ compiled })),
+    // The third loss tells nothing: weights changed by half a rounding move PyTorch's own by 2e-3, the second by 3e-5.
+    esupcon_resnet18: () => training(jointSteps({ compiled }), 2),
     dispatch1000: dispatch,
   };
 }
@@ -83,11 +84,12 @@ function convolutionBackward(): Prepared {
   }, probes.convWeightGradient);
 }
 
-function training(step: Step): Prepared {
+/** Training steps, checked by the loss that the last of the first steps gives. */
+function training(step: Step, checked = 3): Prepared {
   return {
     run: step,
     check: async () => {
-      for (let count = 0; count < 2; count++) await step();
+      for (let count = 1; count < checked; count++) await step();
       return await step();
     },
   };

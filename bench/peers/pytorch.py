@@ -182,7 +182,7 @@ def joint():
         update.step()
         return loss.item()
 
-    return step, lambda: [step() for _ in range(3)][-1]
+    return step, lambda: [step() for _ in range(2)][-1]
 
 
 def e_sup_con(z, labels, prototypes, temperature=0.1):
