@@ -1,11 +1,8 @@
 #!/usr/bin/python3
 """The workloads of bench/indexing.ts in PyTorch on the CPU: python3 bench/peers/indexing.py THREADS [PATTERN]."""
 
-import re
-import sys
-
 import torch
-from pytorch import measure, uniform, values
+from pytorch import main, uniform, values
 
 
 def positions(shape, size, seed):
@@ -73,8 +70,4 @@ WORKLOADS = {
 }
 
 if __name__ == "__main__":
-    torch.set_num_threads(int(sys.argv[1]))
-    only = re.compile(sys.argv[2] if len(sys.argv) > 2 else "")
-    for name, prepare in WORKLOADS.items():
-        if only.search(name):
-            measure(name, prepare)
+    main(WORKLOADS)

@@ -264,9 +264,15 @@ WORKLOADS = {
     "startup": first_product,
 }
 
-if __name__ == "__main__":
+
+def main(workloads):
+    """Measures the workloads that the command line names, with as many threads as it says."""
     torch.set_num_threads(int(sys.argv[1]))
     only = re.compile(sys.argv[2] if len(sys.argv) > 2 else "")
-    for name, prepare in WORKLOADS.items():
+    for name, prepare in workloads.items():
         if only.search(name):
             measure(name, prepare)
+
+
+if __name__ == "__main__":
+    main(WORKLOADS)
