@@ -177,7 +177,7 @@ export abstract class Module implements Disposable {
   loadStateDict(state: StateDict | ReadonlyMap<string, Tensor>, options: LoadOptions = {}): LoadResult {
     checkObject(state, "loadStateDict", "a state dictionary");
     const { strict = true } = checkOptions(options, "loadStateDict", ["strict"]);
-    const given = state instanceof Map ? state as ReadonlyMap<string, Tensor> : new Map(Object.entries(state as StateDict));
+    const given = byName(state);
     const own = new Map(tensors(this).map(({ name, value }) => [name, value]));
     const missing = [...own.keys()].filter((name) => !given.has(name));
     const unexpected = [...given.keys()].filter((name) => !own.has(name));
@@ -266,7 +266,7 @@ export function functionalCall<Inputs extends readonly unknown[], Output>(
   if (!(module instanceof Module)) throw new ArgumentError(`Cannot call a module: a module is needed, got ${kindOf(module)}`);
   checkObject(state, "call a module", "a state dictionary");
   checkList(inputs, "functionalCall", "functionalCall(module, state, [x])");
-  const others = replacements(module, state instanceof Map ? state as ReadonlyMap<string, Tensor> : new Map(Object.entries(state)));
+  const others = replacements(module, byName(state));
   try {
     for (const { found, other } of others) found.replace(other);
     return module.forward(...inputs);
@@ -342,6 +342,10 @@ function unique<Value>(found: Iterable<{ readonly name: string; readonly value: 
     seen.add(value);
   }
   return out;
+}
+
+function byName(state: StateDict | ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor> {
+  return state instanceof Map ? state : new Map(Object.entries(state));
 }
 
 /** Every place of the tensors that have one of the given names, and what is to be there. */

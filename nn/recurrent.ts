@@ -29,6 +29,9 @@ export interface RecurrentOptions extends LayerOptions {
   readonly bidirectional?: boolean;
 }
 
+/** The names of {@link RecurrentOptions}. */
+const recurrentOptions = ["layers", "bias", "batchFirst", "dropout", "bidirectional", ...layerOptions] as const;
+
 /** Where a sequence starts from and how long its samples are. */
 export interface SequenceOptions {
   /** [layers · directions, N, H]: default zeros. */
@@ -199,15 +202,7 @@ export class RNN extends Recurrent {
   /** Makes the layer for inputs of width `inputSize` and states of `hiddenSize`. */
   constructor(inputSize: number, hiddenSize: number, options: RecurrentOptions & { readonly nonlinearity?: "tanh" | "relu" } = {}) {
     super([inputSize, hiddenSize], { ...options, gates: 1, states: 1 });
-    checkOptions(options, "make RNN", [
-      "layers",
-      "bias",
-      "batchFirst",
-      "dropout",
-      "bidirectional",
-      ...layerOptions,
-      "nonlinearity",
-    ]);
+    checkOptions(options, "make RNN", [...recurrentOptions, "nonlinearity"]);
     this.nonlinearity = options.nonlinearity ?? "tanh";
   }
 
@@ -256,7 +251,7 @@ export class LSTM extends Recurrent {
   /** Makes the layer for inputs of width `inputSize` and states of `hiddenSize`. */
   constructor(inputSize: number, hiddenSize: number, options: RecurrentOptions = {}) {
     super([inputSize, hiddenSize], { ...options, gates: 4, states: 2 });
-    checkOptions(options, "make LSTM", ["layers", "bias", "batchFirst", "dropout", "bidirectional", ...layerOptions]);
+    checkOptions(options, "make LSTM", recurrentOptions);
   }
 
   /** One step. */
@@ -282,7 +277,7 @@ export class GRU extends Recurrent {
   /** Makes the layer for inputs of width `inputSize` and states of `hiddenSize`. */
   constructor(inputSize: number, hiddenSize: number, options: RecurrentOptions = {}) {
     super([inputSize, hiddenSize], { ...options, gates: 3, states: 1 });
-    checkOptions(options, "make GRU", ["layers", "bias", "batchFirst", "dropout", "bidirectional", ...layerOptions]);
+    checkOptions(options, "make GRU", recurrentOptions);
   }
 
   /** One step. */

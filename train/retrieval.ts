@@ -72,6 +72,7 @@ export interface RetrievalMetrics {
 export function retrievalMetrics(embeddings: Tensor, labels: Tensor, options: RetrievalOptions = {}): RetrievalMetrics {
   checkTensors("retrievalMetrics", { embeddings, labels });
   checkOptions(options, "retrievalMetrics", ["references", "distance", "batchSize", "mostRelevant"]);
+  checkReferences("retrievalMetrics", options);
   const { mostRelevant = Infinity } = options;
   if (mostRelevant !== Infinity && (!Number.isInteger(mostRelevant) || mostRelevant < 1)) {
     throw new ArgumentError(`Cannot retrievalMetrics: a whole mostRelevant from 1 is needed, got ${mostRelevant}`);
@@ -178,7 +179,6 @@ function searchEach(
   options: NeighbourOptions,
   find: (search: Search) => Tensor,
 ): Tensor[] {
-  checkReferences(op, options);
   const { references = { embeddings, labels }, distance = "cosine", batchSize = 1024 } = options;
   checkRows(op, { embeddings, labels }, embeddings);
   checkRows(op, references, embeddings);

@@ -3,14 +3,13 @@
  *
  * @module
  */
-import { isFloat } from "../../tensor/dtype.ts";
-import type { DType } from "../../tensor/dtype.ts";
+import { byteSize, type DType, isFloat } from "../../tensor/dtype.ts";
 import type { Expr } from "../../tensor/expr.ts";
 import type { View } from "../../tensor/kernel.ts";
 import type { CpuStorage } from "../accelerator.ts";
 import { type ScratchHeap, scratchPointer } from "./scratch.ts";
 import type { Local } from "./encoder.ts";
-import { elementBytes, type Step } from "./operands.ts";
+import type { Step } from "./operands.ts";
 import type { Term, Terms } from "./terms.ts";
 
 const blockBytes = 8192;
@@ -66,7 +65,7 @@ export function fitsBlock(words: number): boolean {
 
 /** The byte address of a view's first element. */
 export function address(view: View): number {
-  return (view.storage as CpuStorage).pointer + view.offset * elementBytes(view.dtype);
+  return (view.storage as CpuStorage).pointer + view.offset * byteSize[view.dtype];
 }
 
 /** Kernels beyond this number push the oldest out: an expression with a changing constant must not fill the memory with code. */

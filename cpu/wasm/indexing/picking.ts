@@ -9,9 +9,9 @@
 import { byteSize } from "../../../tensor/dtype.ts";
 import type { GatherKernel, ScatterKernel, View } from "../../../tensor/kernel.ts";
 import { sizeOf } from "../../../tensor/shape.ts";
-import type { Accelerators, CpuStorage } from "../../accelerator.ts";
+import type { Accelerators } from "../../accelerator.ts";
 import { checkIndex, standStill } from "../../reference/indexing.ts";
-import { joinDims } from "../block.ts";
+import { address, joinDims } from "../block.ts";
 import type { WasmFunction } from "../encoder.ts";
 import { functionsOn, type ScratchHeap, scratchPointer, withMemory } from "../scratch.ts";
 import { forEachPiece, forEachRange, piecesFor } from "../tasks.ts";
@@ -35,10 +35,6 @@ export function createPickingAccelerators(heap: ScratchHeap): Pick<Accelerators,
     gather: (kernel, inputs, outputs) => gather(heap, kernel, inputs[0]!, inputs[1]!, outputs[0]!),
     scatter: (kernel, inputs, outputs) => scatter(heap, kernel, inputs[0]!, inputs[1]!, outputs[0]!),
   };
-}
-
-function address({ storage, offset, dtype }: View): number {
-  return (storage as CpuStorage).pointer + offset * byteSize[dtype];
 }
 
 function bytesOf({ strides, dtype }: View): number[] {

@@ -7,8 +7,8 @@ import { byteSize } from "../../../tensor/dtype.ts";
 import { expression, input } from "../../../tensor/expr.ts";
 import type { MapKernel, View } from "../../../tensor/kernel.ts";
 import { contiguousStrides, isContiguous, sizeOf } from "../../../tensor/shape.ts";
-import type { Accelerator, CpuStorage } from "../../accelerator.ts";
-import { joinDims } from "../block.ts";
+import type { Accelerator } from "../../accelerator.ts";
+import { address, joinDims } from "../block.ts";
 import { type ScratchHeap, withMemory } from "../scratch.ts";
 import { forEachPiece, pieceLength, piecesFor } from "../tasks.ts";
 
@@ -88,15 +88,15 @@ export function eachPart(heap: ScratchHeap, nanoseconds: number, planes: Planes,
 /** Hands over the address of a view's elements in row-major order: its own, or that of a copy. False where it has to be copied and cannot be. */
 export function onContiguous(heap: ScratchHeap, map: Accelerator<"map">, x: View, use: (pointer: number) => void): boolean {
   const { dtype, shape } = x;
-  const bytes = byteSize[dtype];
   if (isContiguous(shape, x.strides)) {
-    use((x.storage as CpuStorage).pointer + x.offset * bytes);
+    use(address(x));
     return true;
   }
   let isCopied = false;
-  withMemory(heap, sizeOf(shape) * bytes, (pointer) => {
+  const bytes = sizeOf(shape) * byteSize[dtype];
+  withMemory(heap, bytes, (pointer) => {
     const copy: MapKernel = { kind: "map", key: `contiguous copy ${dtype}`, expr: expression([input(0, dtype)]) };
-    const storage = { bytes: sizeOf(shape) * bytes, pointer };
+    const storage = { bytes, pointer };
     isCopied = map(copy, [x], [{ storage, dtype, shape, strides: contiguousStrides(shape), offset: 0 }], []);
     if (isCopied) use(pointer);
   });

@@ -9,8 +9,9 @@
 import { byteSize } from "../../../tensor/dtype.ts";
 import type { ScanKernel } from "../../../tensor/kernel.ts";
 import { sizeOf } from "../../../tensor/shape.ts";
-import type { Accelerator, CpuStorage } from "../../accelerator.ts";
+import type { Accelerator } from "../../accelerator.ts";
 import { combiner, neutral } from "../../reference/combine.ts";
+import { address } from "../block.ts";
 import type { FunctionBuilder, Local, ModuleBuilder } from "../encoder.ts";
 import { emitCountdown } from "../loops.ts";
 import type { PlainOp } from "../opcodes.ts";
@@ -34,21 +35,9 @@ export function createScanAccelerator(heap: ScratchHeap, map: Accelerator<"map">
     const size = sizeOf(shape);
     if (size === 0) return true;
     const length = shape.at(-1) ?? 1;
-    return onContiguous(
-      heap,
-      map,
-      x!,
-      (pointer) =>
-        scanRows({
-          heap,
-          combine,
-          dtype,
-          x: pointer,
-          y: (y!.storage as CpuStorage).pointer + y!.offset * byteSize[dtype],
-          rows: size / length,
-          length,
-        }),
-    );
+    return onContiguous(heap, map, x!, (pointer) => {
+      scanRows({ heap, combine, dtype, x: pointer, y: address(y!), rows: size / length, length });
+    });
   };
 }
 
